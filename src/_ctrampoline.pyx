@@ -1,0 +1,1189 @@
+# cython: language_level=3, binding=True, auto_pickle=False, embedsignature=False, freethreading_compatible=False
+# cython: boundscheck=False, wraparound=False, initializedcheck=False, always_allow_keywords=True
+"""The core at C speed. What it does and why is explained in `trampoline/_pytrampoline.py`, in the same order; here stands what differs.
+
+The innermost coroutine, its callers and the entries of the queue are plain C pointers, so that a call, a result and a turn move a pointer
+each and touch no reference count. The garbage collector is shown them by the `tp_traverse` functions at the end. A function that is
+`noexcept` returns an error as an object: were it raised, Cython would add a frame of ours to its traceback.
+"""
+
+cimport cython
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+
+from _thread import get_ident
+from contextvars import Context
+from types import CoroutineType, GeneratorType
+
+from trampoline._base import Suspension, TailCall, describe, exception_of, ignored_exit, kinds as _kinds, line_of, meaning_of, misuse
+from trampoline._base import name_of, no_coroutine, note_on, place_of
+
+__all__ = ["BaseTrampoline", "Call", "Pseudothread", "Queue", "Suspension", "TailCall", "call"]
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX < 0x030C0000
+    static PyObject *ct_fetch(void) {
+        PyObject *kind, *error, *traceback;
+        PyErr_Fetch(&kind, &error, &traceback);
+        PyErr_NormalizeException(&kind, &error, &traceback);
+        if (traceback != NULL) { PyException_SetTraceback(error, traceback); Py_DECREF(traceback); }
+        Py_DECREF(kind);
+        return error;
+    }
+    static void ct_restore(PyObject *error) {
+        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
+    }
+    #else
+    #define ct_fetch PyErr_GetRaisedException
+    #define ct_restore PyErr_SetRaisedException
+    #endif
+    #include "frameobject.h"
+    #define ct_code(frame) ((PyObject *)PyFrame_GetCode(frame))
+    #if PY_VERSION_HEX >= 0x030B0000
+    #define ct_instruction(frame) PyFrame_GetLasti(frame)
+    #else
+    #define ct_instruction(frame) ((frame)->f_lasti * (int)sizeof(_Py_CODEUNIT))
+    #endif
+    #define ct_has_send(o) (Py_TYPE(o)->tp_as_async != NULL && Py_TYPE(o)->tp_as_async->am_send != NULL)
+    static PyObject *ct_stop_value(PyObject *stop) {
+        return Py_NewRef(((PyStopIterationObject *)stop)->value ? ((PyStopIterationObject *)stop)->value : Py_None);
+    }
+    """
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef struct PyFrameObject:
+        pass
+    PySendResult PyIter_Send(PyObject*, PyObject*, PyObject**) noexcept
+    bint PyGen_CheckExact(PyObject*) noexcept
+    bint PyCoro_CheckExact(PyObject*) noexcept
+    bint ct_has_send(PyObject*) noexcept
+    PyObject* ct_fetch() noexcept
+    void ct_restore(PyObject*) noexcept
+    PyObject* ct_stop_value(PyObject*) noexcept
+    PyObject* ct_code(PyFrameObject*) noexcept
+    int ct_instruction(PyFrameObject*) noexcept
+    PyFrameObject* PyEval_GetFrame() noexcept
+    int PyErr_GivenExceptionMatches(PyObject*, PyObject*) noexcept
+    int PyErr_CheckSignals() noexcept
+    PyObject* PyErr_NoMemory() noexcept
+    PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
+    PyObject* PyException_GetTraceback(PyObject*) noexcept
+    PyObject* PyObject_CallNoArgs(PyObject*) noexcept
+    PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
+    PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept
+    PyObject* PyObject_CallFunctionObjArgs(PyObject*, ...) noexcept
+    PyObject* PyObject_CallMethodObjArgs(PyObject*, PyObject*, ...) noexcept
+    PyObject* PyObject_Vectorcall(PyObject*, PyObject**, size_t, PyObject*) noexcept
+    int PyContext_Enter(PyObject*) noexcept
+    int PyContext_Exit(PyObject*) noexcept
+    PyTypeObject* Py_TYPE(PyObject*) noexcept
+    Py_ssize_t Py_REFCNT(PyObject*) noexcept
+    bint PyLong_CheckExact(PyObject*) noexcept
+    long PyLong_AsLong(PyObject*) noexcept
+    int PyObject_IsTrue(PyObject*) noexcept
+    PyObject* PyExc_StopIteration
+    PyObject* PyExc_GeneratorExit
+    PyObject* Py_None
+
+ctypedef int (*clear_function)(PyObject*) noexcept
+
+cdef enum:
+    QUEUED, TAKEN, RUNNING, PARKED, ENDED
+cdef enum:
+    VALUE, CALL, TAIL, WAIT, ERROR, NEXT
+cdef enum:
+    TURNS = 1000
+
+cdef dict kinds = _kinds
+cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
+cdef object base_schedule  # set at the end, when the class is there
+cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
+cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Call:
+    """What `call()` returns: yields its coroutine (or suspension) once, and gives what is sent in then as its value.
+
+    It has no `throw` on purpose: an error that is thrown into the caller is then raised right at its `yield from` or `await`.
+    """
+
+    cdef object yields  # None when it has been yielded
+    cdef bint used
+
+    def __init__(self, yields):
+        self.yields = yields
+
+    def __iter__(self):
+        if self.used:
+            raise RuntimeError(f"this {type(self).__qualname__} object was used already: write call(...) anew for each call")
+        self.used = True
+        return self
+
+    def __await__(self):
+        return self.__iter__()
+
+    def __next__(self):
+        if self.yields is None:
+            raise StopIteration
+        yields, self.yields = self.yields, None
+        return yields
+
+    def send(self, value):
+        """Give `value` to the caller, or, where nothing was yielded yet, yield the coroutine."""
+        if self.yields is None:
+            raise StopIteration(value)
+        return self.__next__()
+
+
+def call(coroutine):
+    """Call `coroutine` with its type known: `value = yield from call(child())` or `value = await call(child())`.
+
+    The same as `value = yield child()`, at about the same cost and any depth. TypeError if it is no coroutine.
+    """
+    if not is_coroutine(coroutine):
+        raise no_coroutine("call()", coroutine)
+    cdef Call made = Call.__new__(Call)
+    made.yields = coroutine
+    return made
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Pseudothread:
+    """A stack of coroutines, the root at the bottom, that calls and results push and pop. `Trampoline.add()` makes it.
+
+    It is what stands in the trampoline's queue: calling it makes one turn.
+    """
+
+    cdef PyObject* top
+    cdef PyObject** callers  # the outermost first; below them come the nested pairs of `linked`, as schedule() was given them
+    cdef unsigned int depth, capacity
+    cdef PyObject* value  # to be sent, or thrown if `throwing`; the suspension while parked; the result or error when ended; NULL: none
+    cdef PyObject* before  # its neighbours in the list of what is parked
+    cdef PyObject* after
+    cdef int instruction
+    cdef char state, throwing
+    cdef object linked, code
+    cdef tuple details  # (name, context), or None: nearly all have neither
+    cdef BaseTrampoline trampoline
+    cdef object __weakref__
+
+    def __cinit__(self):
+        self.state = ENDED
+
+    def __init__(self):
+        raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
+
+    def __dealloc__(self):
+        drop_stack(self)
+
+    def __call__(self):
+        """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
+
+        RuntimeError if the pseudothread is in the queue (take it out first), running, parked or ended.
+        """
+        if self.state != TAKEN:
+            raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
+        cdef BaseTrampoline t = self.trampoline
+        cdef PyObject* held_coroutine = t.held_coroutine
+        cdef PyObject* held_sent = t.held_sent
+        cdef PyObject* result = NULL
+        t.held_coroutine = t.held_sent = NULL
+        cdef PyObject* failure = advance(t, self, None, NULL, &result)
+        release(t)
+        t.held_coroutine, t.held_sent = held_coroutine, held_sent
+        leave(failure)
+        return give(result)
+
+    def resume(self, value=None):
+        """Queue a parked pseudothread: its innermost coroutine will be sent `value`. From any thread.
+
+        RuntimeError if it is queued, running or ended.
+        """
+        unpark(self, "resume")
+        Py_INCREF(value)
+        self.value = <PyObject*>value
+        leave(go_on(self.trampoline, self))
+
+    def throw(self, error):
+        """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
+
+        RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
+        """
+        error = exception_of("throw()", error)
+        unpark(self, "throw into")
+        Py_INCREF(error)
+        self.value = <PyObject*>error
+        self.throwing = True
+        leave(go_on(self.trampoline, self))
+
+    def close(self):
+        """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
+
+        As with a generator's own `close()`, a coroutine must not yield then (RuntimeError); another error that it raises goes into its
+        caller, and out of `close()` where none of them catches it. Nothing happens if it has ended. RuntimeError if it is running.
+        """
+        cdef PyObject* failure = NULL
+        cdef PyObject* top
+        if self.state == ENDED:
+            return
+        if self.state == RUNNING:
+            raise self._misuse("close")
+        if self.state == PARKED:
+            unpark(self, "close")
+        elif self.state == QUEUED and self.trampoline.own is not None:
+            remove(self.trampoline.own, self)
+        self.state = RUNNING
+        self.throwing = False
+        Py_CLEAR(self.value)
+        while True:
+            top = self.top
+            failure = close_one(self, top, failure)
+            if not pop(self):
+                break
+            Py_DECREF(<object>top)
+        end(self, top, NULL, VALUE)
+        Py_DECREF(<object>top)
+        leave(failure)
+
+    @property
+    def done(self):
+        """Whether it has ended: by a result, by an error or by `close()`."""
+        return self.state == ENDED
+
+    def result(self):
+        """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
+        if self.state != ENDED:
+            raise RuntimeError(f"{self!r} has no result yet")
+        if self.throwing:
+            raise (<object>self.value).with_traceback(self.linked)
+        if self.value == NULL:
+            raise RuntimeError(f"{self!r} was closed before it had a result")
+        return <object>self.value
+
+    @property
+    def stack(self):
+        """The coroutines from the root to the innermost, as a tuple; empty after the end."""
+        cdef unsigned int level
+        if self.top == NULL:
+            return ()
+        found, linked = [], self.linked
+        while linked:
+            coroutine, linked = linked
+            found.append(coroutine)
+        found.reverse()
+        for level in range(self.depth):
+            found.append(<object>self.callers[level])
+        found.append(<object>self.top)
+        return tuple(found)
+
+    @property
+    def state(self):
+        """'queued', 'running', 'parked' or 'ended'."""
+        return ("queued", "queued", "running", "parked", "ended")[self.state]
+
+    @property
+    def name(self):
+        """The name that `add()` was given, or that of the root's function."""
+        if self.details is not None and self.details[0] is not None:
+            return self.details[0]
+        return name_of(root(self)) if self.top != NULL else None
+
+    @property
+    def waits_for(self):
+        """The suspension for which it is parked, or None."""
+        return <object>self.value if self.state == PARKED else None
+
+    @property
+    def added(self):
+        """Where it was added: (file name, line number), or None where that is unknown."""
+        return None if self.code is None else line_of(self.code, self.instruction)
+
+    def __repr__(self):
+        if self.state == ENDED:
+            return f"<Pseudothread {self.name!r} ended>"
+        waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
+        return f"<Pseudothread {self.name!r} {(<object>self).state}{waits} at {place_of(<object>self.top)}>"
+
+    def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
+        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]
+        return misuse(verb, self, why)
+
+
+@cython.final
+cdef class Queue:
+    """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
+
+    cdef PyObject** ring
+    cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef object waker  # an object field, or Cython would keep the type from the garbage collector
+    cdef object __weakref__
+
+    def __dealloc__(self):
+        drop_entries(self)
+        PyMem_Free(self.ring)
+
+    def append(self, entry):
+        """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
+        enter(self, entry)
+        put(self, <PyObject*>entry)
+
+    def appendleft(self, entry):
+        """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
+        enter(self, entry)
+        put_first(self, <PyObject*>entry)
+
+    def popleft(self):
+        """Remove and return the first entry. IndexError if there is none."""
+        if not self.count:
+            raise IndexError("popleft() from an empty queue")
+        cdef PyObject* taken = take(self)
+        entry = <object>taken
+        Py_DECREF(entry)
+        if type(entry) is Pseudothread and (<Pseudothread>entry).state == QUEUED:
+            (<Pseudothread>entry).state = TAKEN
+        return entry
+
+    def clear(self):
+        """Remove all entries."""
+        while self.count:
+            self.popleft()
+
+    def __len__(self):
+        return self.count
+
+    def __bool__(self):
+        return self.count != 0
+
+    def __iter__(self):
+        return iter(entries_of(self))
+
+    def __repr__(self):
+        return f"Queue({entries_of(self)!r})"
+
+
+cdef class BaseTrampoline:
+    """The queue and its run loop: what `Trampoline` is built on."""
+
+    cdef object any_queue
+    cdef Queue own  # the same if it is one of ours, else None
+    cdef bint running, alone, overridden
+    cdef object thread
+    cdef Pseudothread handing
+    cdef PyObject* held_coroutine
+    cdef PyObject* held_sent  # the value or the error
+    cdef PyObject* first_parked
+    cdef PyObject* last_parked
+
+    def __cinit__(self, *args, **kwargs):
+        self.any_queue = self.own = Queue.__new__(Queue)
+        check_overridden(self)
+
+    def __dealloc__(self):
+        drop_parked(self)
+        release(self)
+
+    @property
+    def queue(self):
+        """The entries that wait for their turn. May be replaced by an object with the methods of a deque."""
+        return self.any_queue
+
+    @queue.setter
+    def queue(self, queue):
+        for method in ("append", "popleft", "__len__"):
+            if not hasattr(queue, method):
+                raise TypeError(f"a queue has append(), popleft() and len(), but {describe(queue)} has no {method}")
+        if self.own is not None and queue is not self.own:
+            for entry in self.own:
+                if type(entry) is Pseudothread and (<Pseudothread>entry).state == QUEUED:
+                    (<Pseudothread>entry).state = TAKEN
+        self.any_queue = queue
+        self.own = queue if type(queue) is Queue else None
+        self.alone = False
+
+    def add(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as the root of a new pseudothread, which is returned. From any thread.
+
+        `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
+        """
+        if not is_coroutine(coroutine):
+            raise no_coroutine("add()", coroutine)
+        if context is not None and type(context) is not Context:
+            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        cdef Pseudothread p = make(self, coroutine)
+        cdef PyFrameObject* frame = PyEval_GetFrame()
+        if name is not None or context is not None:
+            p.details = (name, context)
+        if frame != NULL:
+            p.code = <object>ct_code(frame)
+            Py_DECREF(p.code)
+            p.instruction = ct_instruction(frame)
+        if not self.overridden:
+            append(self, p)
+            return p
+        self.handing = p
+        try:
+            returned = self.schedule(coroutine)
+        finally:
+            self.handing = None
+        return returned if isinstance(returned, Pseudothread) else p
+
+    def schedule(self, coroutine, stack=(), val=None, *exc):
+        """Queue a turn that sends `val` to `coroutine`, and return its pseudothread. From any thread.
+
+        `stack` has the callers in nested pairs, `(caller, (its caller, ()))`. With `exc` the turn throws instead: `val, *exc` is then an
+        error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
+        subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
+        """
+        if len(exc) > 2:
+            raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
+        error = exception_of("schedule()", val, *exc) if exc else None
+        cdef Pseudothread p = self.handing
+        if p is not None and <PyObject*>coroutine == p.top and (stack is p.linked or not stack and not p.linked):
+            self.handing = None
+        else:
+            check_stack(coroutine, stack)
+            p = make(self, coroutine)
+            p.linked = stack if stack else None
+        p.throwing = error is not None
+        pending = val if error is None else error
+        Py_INCREF(pending)
+        p.value = <PyObject*>pending
+        append(self, p)
+        return p
+
+    def run(self):
+        """Make turns until the queue is empty or `stop()` was called. Return what the last entry returned.
+
+        For a pseudothread's last turn that is its result. An error that leaves a root leaves `run()`; all else stays queued and `run()` may
+        be called again. RuntimeError inside `run()` of the same trampoline and from a second thread.
+        """
+        cdef PyObject* result = NULL
+        begin(self)
+        cdef PyObject* failure = loop(self, &result)
+        self.running = self.alone = False
+        self.thread = None
+        release(self)
+        if failure != NULL:
+            set_result(&result, NULL)
+        leave(failure)
+        return give(result)
+
+    def stop(self):
+        """End `run()` after the current turn. What is queued stays queued. From any thread."""
+        self.running = self.alone = False
+
+    @property
+    def _running(self):
+        return self.running
+
+    @_running.setter
+    def _running(self, value):
+        self.running = value
+
+    @property
+    def _thread(self):
+        return self.thread
+
+    def _take_one(self):
+        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
+        while self.any_queue:
+            entry = self.any_queue.popleft()
+            if type(entry) is Pseudothread:
+                return entry
+        return None if self.first_parked == NULL else <object>self.first_parked
+
+    def _wait(self):
+        """Wait until something is queued. Return whether there is anything to run again."""
+        return False
+
+
+cdef begin(BaseTrampoline t):
+    if t.thread is not None:
+        where = "inside itself" if t.thread == get_ident() else "by a second thread"
+        raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
+    t.thread = get_ident()
+    t.running = True
+    check_overridden(t)
+
+
+cdef check_overridden(BaseTrampoline t):
+    t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
+
+
+cdef Pseudothread make(BaseTrampoline t, coroutine):
+    cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
+    p.trampoline = t
+    Py_INCREF(coroutine)
+    p.top = <PyObject*>coroutine
+    p.state = TAKEN
+    return p
+
+
+cdef append(BaseTrampoline t, Pseudothread p):
+    if t.own is not None:
+        put(t.own, <PyObject*>p)
+        p.state = QUEUED
+    else:
+        p.state = TAKEN
+        t.any_queue.append(p)
+
+
+cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
+    """Make turns. Return the error that leaves run(), or NULL."""
+    cdef PyObject* entry
+    cdef PyObject* failure
+    cdef Queue queue
+    cdef int look = TURNS
+    while t.running:
+        queue = t.own
+        if queue is None:
+            failure = take_foreign(t, &entry)
+        elif queue.count:
+            t.alone = not t.overridden
+            entry, failure = take(queue), NULL
+        else:
+            entry = failure = NULL
+        if entry == NULL:
+            if failure != NULL or t.first_parked == NULL or not waits(t, &failure):
+                return failure
+            continue
+        release(t)
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).trampoline is t:
+            failure = advance(t, <Pseudothread>entry, queue, &look, result)
+            if failure != NULL and (<Pseudothread>entry).state == ENDED:
+                note(<Pseudothread>entry)
+            Py_DECREF(<object>entry)
+        else:
+            failure = call_entry(t, entry, result)
+        if failure != NULL:
+            return failure
+        if look <= 0:
+            look = TURNS
+            if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
+                return ct_fetch()
+    return NULL
+
+
+cdef PyObject* advance(BaseTrampoline t, Pseudothread p, Queue queue, int* look, PyObject** result) noexcept:
+    """Make turns of `p`: as many as come before another entry of the `queue`; one, if that is None. Return the error that leaves, or NULL."""
+    cdef int outcome
+    set_result(result, NULL)
+    if p.state > TAKEN:
+        return NULL if p.state == ENDED and p.value == NULL else refuse(p, "call")
+    p.state = RUNNING
+    while True:
+        outcome = turn(t, p)
+        if outcome != NEXT or queue is None:
+            break
+        look[0] -= 1
+        if queue.count or not t.alone or look[0] <= 0:
+            break
+        release(t)
+    if outcome == NEXT:
+        return go_on(t, p)
+    if outcome == WAIT:
+        return park(t, p)
+    Py_XINCREF(p.value)
+    if outcome == ERROR:
+        return p.value
+    set_result(result, p.value)
+    return NULL
+
+
+cdef int turn(BaseTrampoline t, Pseudothread p) noexcept:
+    """Make one turn. Return NEXT if another shall follow, WAIT, or how `p` ended: VALUE or ERROR."""
+    cdef PyObject* top = p.top
+    cdef PyObject* sent = p.value
+    cdef PyObject* got = NULL
+    cdef int outcome
+    p.value = NULL
+    if p.details is None:
+        outcome = resume(top, sent, p.throwing, &got)
+    else:
+        outcome = resume_inside(p, top, sent, &got)
+    p.throwing = False
+    t.held_sent = sent
+    if outcome == NEXT:
+        outcome = CALL if PyGen_CheckExact(got) or PyCoro_CheckExact(got) else meaning(&got)
+    if outcome == CALL:
+        if p.depth < p.capacity or grow(p):
+            p.callers[p.depth] = top
+            p.depth += 1
+            p.top = got
+            return NEXT
+        Py_DECREF(<object>got)  # the call cannot be made: the error goes to who wanted to make it
+        p.value = ct_fetch()
+        p.throwing = True
+        return NEXT
+    if outcome == WAIT:
+        p.value = got
+        return WAIT
+    if outcome == ERROR:
+        outcome = caught(&got)
+    t.held_coroutine = top
+    if outcome == TAIL:
+        p.top = got
+        return NEXT
+    if pop(p):
+        p.value = got
+        p.throwing = outcome == ERROR
+        return NEXT
+    end(p, top, got, outcome)
+    return outcome
+
+
+cdef inline int resume(PyObject* coroutine, PyObject* sent, bint throwing, PyObject** got) noexcept:
+    """Send or throw. Return NEXT with what was yielded, VALUE with what was returned, or ERROR with the error."""
+    cdef PySendResult how
+    if not throwing:
+        if sent == NULL:
+            sent = Py_None
+        if PyGen_CheckExact(coroutine) or ct_has_send(coroutine):
+            how = PyIter_Send(coroutine, sent, got)
+            if how != PYGEN_ERROR:
+                return NEXT if how == PYGEN_NEXT else VALUE
+        else:
+            got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_send, sent)
+    elif PyGen_CheckExact(coroutine):
+        got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, sent)
+    elif PyCoro_CheckExact(coroutine):
+        got[0] = throw_with(<PyObject*>throw_of_coroutine, coroutine, sent)
+    else:
+        got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_throw, sent)
+    return NEXT if got[0] != NULL else raised(got)
+
+
+cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
+    cdef PyObject* arguments[2]
+    arguments[0], arguments[1] = coroutine, error
+    return PyObject_Vectorcall(method, arguments, 2, NULL)
+
+
+cdef int raised(PyObject** got) noexcept:
+    """Fetch the error. A StopIteration is a return."""
+    cdef PyObject* error = ct_fetch()
+    got[0] = error
+    if not PyErr_GivenExceptionMatches(error, PyExc_StopIteration):
+        return ERROR
+    got[0] = ct_stop_value(error)
+    Py_DECREF(<object>error)
+    return VALUE
+
+
+cdef int resume_inside(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """The same in the context of `p`, if it has one."""
+    cdef PyObject* context = <PyObject*>p.details[1]
+    if context == Py_None:
+        return resume(coroutine, sent, p.throwing, got)
+    if PyContext_Enter(context) < 0:
+        got[0] = ct_fetch()
+        return ERROR
+    cdef int outcome = resume(coroutine, sent, p.throwing, got)
+    if PyContext_Exit(context) < 0:
+        Py_XDECREF(got[0])
+        got[0] = ct_fetch()
+        return ERROR
+    return outcome
+
+
+cdef inline int meaning(PyObject** got) noexcept:
+    """Say what it means to yield `got`: CALL, WAIT or VALUE."""
+    cdef PyObject* known
+    if got[0] == Py_None or PyLong_CheckExact(got[0]):
+        return VALUE
+    known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
+    return <int>PyLong_AsLong(known) if known != NULL else meaning_slowly(got)
+
+
+cdef int meaning_slowly(PyObject** got) noexcept:
+    cdef PyObject* known = PyObject_CallFunctionObjArgs(<PyObject*>meaning_of, got[0], NULL)
+    if known == NULL:  # a class of the user's that fails when it is asked what it is
+        Py_DECREF(<object>got[0])
+        return raised(got)
+    cdef int outcome = <int>PyLong_AsLong(known)
+    Py_DECREF(<object>known)
+    return outcome
+
+
+cdef int caught(PyObject** got) noexcept:
+    """Say what an error means: ERROR, or TAIL, with the coroutine of a TailCall in its place."""
+    if not PyErr_GivenExceptionMatches(got[0], <PyObject*>TailCall):
+        return ERROR
+    error = <object>got[0]
+    try:
+        coroutine = error.call
+        outcome = TAIL
+        if not is_coroutine(coroutine):
+            coroutine, outcome = no_coroutine("TailCall()", coroutine), ERROR
+    except BaseException as failure:
+        coroutine, outcome = failure, ERROR
+    Py_INCREF(coroutine)
+    Py_DECREF(error)
+    got[0] = <PyObject*>coroutine
+    return outcome
+
+
+cdef bint grow(Pseudothread p) noexcept:
+    cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 4
+    cdef PyObject** callers = <PyObject**>PyMem_Realloc(p.callers, capacity * sizeof(PyObject*))
+    if callers == NULL or capacity < p.capacity:
+        PyErr_NoMemory()
+        return False
+    p.callers, p.capacity = callers, capacity
+    return True
+
+
+cdef inline bint pop(Pseudothread p) noexcept:
+    """Make the caller the innermost, whose reference the caller of this function takes over. Return False if there is none."""
+    if p.depth:
+        p.depth -= 1
+        p.top = p.callers[p.depth]
+        return True
+    if p.linked is None:
+        p.top = NULL
+        return False
+    caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
+    Py_INCREF(caller)
+    p.top = <PyObject*>caller
+    p.linked = below if below else None
+    return True
+
+
+cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
+    cdef PyObject* traceback
+    if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
+        name = (p.details[0] if p.details is not None else None) or safe_name(root)
+        p.details = (name, None)
+    p.state = ENDED
+    PyMem_Free(p.callers)
+    p.callers, p.capacity = NULL, 0
+    p.value = got
+    p.throwing = outcome == ERROR
+    if outcome == ERROR:
+        traceback = PyException_GetTraceback(got)
+        if traceback != NULL:
+            p.linked = <object>traceback
+            Py_DECREF(p.linked)
+
+
+cdef PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
+    """Queue `p` for its next turn, by way of `schedule` where that is overridden. Return an error or NULL."""
+    cdef PyObject* returned
+    if t.overridden:
+        return hand_over(t, p)
+    if t.own is not None:
+        p.state = QUEUED
+        return NULL if push_last(t.own, <PyObject*>p) else ct_fetch()
+    p.state = TAKEN
+    returned = PyObject_CallMethodOneArg(<PyObject*>t.any_queue, <PyObject*>word_append, <PyObject*>p)
+    return dropped(returned)
+
+
+cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
+    """Show the continuation of `p` to the overridden `schedule`. Return an error or NULL."""
+    cdef PyObject* top = p.top
+    cdef PyObject* value = p.value
+    cdef PyObject* traceback
+    cdef PyObject* returned
+    cdef bint throwing = p.throwing
+    try:
+        stack = nest(p)
+    except BaseException as error:
+        Py_INCREF(error)
+        return <PyObject*>error
+    p.value, p.throwing, p.state = NULL, False, TAKEN
+    t.handing = p
+    Py_INCREF(<object>top)
+    if not throwing:
+        returned = PyObject_CallMethodObjArgs(
+            <PyObject*>t, <PyObject*>word_schedule, top, <PyObject*>stack, value if value != NULL else Py_None, NULL)
+    else:
+        traceback = PyException_GetTraceback(value)
+        returned = PyObject_CallMethodObjArgs(
+            <PyObject*>t, <PyObject*>word_schedule, top, <PyObject*>stack, <PyObject*>Py_TYPE(value), value,
+            traceback if traceback != NULL else Py_None, NULL)
+        Py_XDECREF(traceback)
+    cdef PyObject* failure = dropped(returned)
+    Py_XDECREF(value)
+    Py_DECREF(<object>top)
+    if t.handing is p:  # what came back, if anything, was another coroutine or stack
+        t.handing = None
+        top, p.top = p.top, NULL
+        p.linked = None
+        end(p, top, NULL, VALUE)
+        Py_DECREF(<object>top)
+    return failure
+
+
+cdef nest(Pseudothread p):
+    """Move the callers into nested pairs and return those."""
+    cdef unsigned int level
+    for level in range(p.depth):
+        caller = <object>p.callers[level]
+        p.linked = (caller, p.linked if p.linked is not None else ())
+        Py_DECREF(caller)
+    p.depth = 0
+    return p.linked if p.linked is not None else ()
+
+
+cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
+    """Let the suspension arrange for `p` to be resumed. Return the error that leaves run(), or NULL."""
+    cdef PyObject* suspension = p.value
+    p.state = PARKED
+    link(t, p)
+    Py_INCREF(<object>suspension)
+    cdef PyObject* returned = PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p)
+    cdef PyObject* failure = dropped(returned)
+    Py_DECREF(<object>suspension)
+    if failure == NULL or p.state == ENDED:
+        return failure
+    suspension, p.value, p.throwing = p.value, failure, True  # if it was resumed already, its turn has not come
+    failure = NULL
+    if p.state == PARKED:
+        unlink(t, p)
+        failure = go_on(t, p)
+    Py_XDECREF(suspension)
+    return failure
+
+
+cdef unpark(Pseudothread p, verb):
+    if p.state != PARKED:
+        raise p._misuse(verb)
+    unlink(p.trampoline, p)
+    p.state = TAKEN
+    Py_CLEAR(p.value)
+
+
+cdef void link(BaseTrampoline t, Pseudothread p) noexcept:
+    Py_INCREF(p)
+    p.before, p.after = t.last_parked, NULL
+    if t.last_parked == NULL:
+        t.first_parked = <PyObject*>p
+    else:
+        (<Pseudothread>t.last_parked).after = <PyObject*>p
+    t.last_parked = <PyObject*>p
+
+
+cdef void unlink(BaseTrampoline t, Pseudothread p) noexcept:
+    if p.before == NULL:
+        t.first_parked = p.after
+    else:
+        (<Pseudothread>p.before).after = p.after
+    if p.after == NULL:
+        t.last_parked = p.before
+    else:
+        (<Pseudothread>p.after).before = p.before
+    p.before = p.after = NULL
+    Py_DECREF(p)
+
+
+cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:
+    """Take the first entry of a queue that is not ours, NULL if it is empty. Return an error or NULL."""
+    entry[0] = NULL
+    cdef int some = PyObject_IsTrue(<PyObject*>t.any_queue)
+    if some > 0:
+        entry[0] = PyObject_CallMethodNoArgs(<PyObject*>t.any_queue, <PyObject*>word_popleft)
+    return ct_fetch() if some < 0 or (some and entry[0] == NULL) else NULL
+
+
+cdef PyObject* call_entry(BaseTrampoline t, PyObject* entry, PyObject** result) noexcept:
+    """Call an entry that is not a pseudothread of `t`, whose reference is taken over. Return an error or NULL."""
+    cdef PyObject* returned = PyObject_CallNoArgs(entry)
+    t.held_coroutine = entry
+    if returned == NULL:
+        return ct_fetch()
+    set_result(result, returned)
+    return NULL
+
+
+cdef bint waits(BaseTrampoline t, PyObject** failure) noexcept:
+    """Wait until something is queued. Return whether there is anything to run again."""
+    cdef PyObject* returned = PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_wait)
+    cdef int again = PyObject_IsTrue(returned) if returned != NULL else -1
+    if again < 0:
+        failure[0] = ct_fetch()
+    Py_XDECREF(returned)
+    return again > 0
+
+
+cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure) noexcept:
+    """Throw GeneratorExit, or the callee's `failure`, into `coroutine`. Return the error that it leaves, or NULL."""
+    cdef PyObject* error = failure if failure != NULL else PyObject_CallNoArgs(PyExc_GeneratorExit)
+    cdef PyObject* got = NULL
+    if error == NULL:
+        return ct_fetch()
+    p.throwing = True
+    cdef int outcome = resume(coroutine, error, True, &got) if p.details is None else resume_inside(p, coroutine, error, &got)
+    p.throwing = False
+    Py_DECREF(<object>error)
+    if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
+        return got
+    failure = ignored(coroutine, got) if outcome == NEXT else NULL
+    Py_DECREF(<object>got)
+    return failure
+
+
+cdef PyObject* ignored(PyObject* coroutine, PyObject* got) noexcept:
+    what = ignored_exit(<object>coroutine, <object>got)
+    Py_INCREF(what)
+    return <PyObject*>what
+
+
+cdef PyObject* refuse(Pseudothread p, verb) noexcept:
+    what = p._misuse(verb)
+    Py_INCREF(what)
+    return <PyObject*>what
+
+
+cdef void note(Pseudothread p) noexcept:
+    """Note on the error that left the root of `p` whose it is."""
+    note_on(<object>p.value, p.details[0], p.added)
+
+
+cdef object safe_name(PyObject* coroutine):
+    try:
+        return name_of(<object>coroutine)
+    except Exception:
+        return None
+
+
+cdef enter(Queue queue, entry):
+    """Make `entry` one that stands in a Queue, or say why it cannot."""
+    if type(entry) is Pseudothread:
+        if (<Pseudothread>entry).state != TAKEN:
+            raise entry._misuse("queue", "is queued already")
+        (<Pseudothread>entry).state = QUEUED
+    elif not callable(entry):
+        raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
+
+
+cpdef bint is_coroutine(value) except -1:
+    """Return whether `value` is what a trampoline resumes: a generator, a native coroutine, or one of collections.abc's classes."""
+    return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or meaning_of(value) == CALL
+
+
+cdef check_stack(coroutine, stack):
+    if not is_coroutine(coroutine):
+        raise no_coroutine("schedule()", coroutine)
+    rest = stack
+    while rest:
+        if not isinstance(rest, tuple) or len(rest) != 2:
+            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
+        if not is_coroutine(rest[0]):
+            raise no_coroutine("the stack of schedule()", rest[0])
+        rest = rest[1]
+
+
+cdef root(Pseudothread p):
+    if p.linked is None:
+        return <object>(p.callers[0] if p.depth else p.top)
+    coroutine, rest = p.linked
+    while rest:
+        coroutine, rest = rest
+    return coroutine
+
+
+# Objects and errors without Cython's help, which would leave a frame of ours in the traceback.
+
+cdef inline void set_result(PyObject** result, PyObject* new) noexcept:
+    cdef PyObject* old = result[0]
+    result[0] = new
+    Py_XDECREF(old)
+
+
+cdef inline PyObject* dropped(PyObject* returned) noexcept:
+    if returned == NULL:
+        return ct_fetch()
+    Py_DECREF(<object>returned)
+    return NULL
+
+
+cdef object give(PyObject* result):
+    if result == NULL:
+        return None
+    returned = <object>result
+    Py_DECREF(returned)
+    return returned
+
+
+cdef int leave(PyObject* failure) except -1:
+    if failure == NULL:
+        return 0
+    ct_restore(failure)
+    return -1
+
+
+cdef inline void release(BaseTrampoline t) noexcept:
+    """Let go what the last turn held."""
+    cdef PyObject* coroutine = t.held_coroutine
+    cdef PyObject* sent = t.held_sent
+    t.held_coroutine = t.held_sent = NULL
+    Py_XDECREF(coroutine)
+    Py_XDECREF(sent)
+
+
+# The ring of a queue.
+
+cdef bint enlarge(Queue queue) noexcept:
+    cdef size_t room = queue.mask + 1 if queue.ring != NULL else 0
+    cdef size_t more = room * 2 if room else 8
+    cdef size_t index
+    cdef PyObject** ring = <PyObject**>PyMem_Malloc(more * sizeof(PyObject*))
+    if ring == NULL:
+        PyErr_NoMemory()
+        return False
+    for index in range(queue.count):
+        ring[index] = queue.ring[(queue.head + index) & queue.mask]
+    PyMem_Free(queue.ring)
+    queue.ring, queue.mask, queue.head = ring, more - 1, 0
+    return True
+
+
+cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.ring[(queue.head + queue.count) & queue.mask] = entry
+    queue.count += 1
+    return True
+
+
+cdef int put(Queue queue, PyObject* entry) except -1:
+    return 0 if push_last(queue, entry) else -1
+
+
+cdef int put_first(Queue queue, PyObject* entry) except -1:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return -1
+    Py_INCREF(<object>entry)
+    queue.head = (queue.head - 1) & queue.mask
+    queue.ring[queue.head] = entry
+    queue.count += 1
+    return 0
+
+
+cdef inline PyObject* take(Queue queue) noexcept:
+    cdef PyObject* entry = queue.ring[queue.head]
+    queue.head = (queue.head + 1) & queue.mask
+    queue.count -= 1
+    return entry
+
+
+cdef void remove(Queue queue, Pseudothread p) noexcept:
+    cdef size_t index, kept = 0
+    cdef PyObject* entry
+    for index in range(queue.count):
+        entry = queue.ring[(queue.head + index) & queue.mask]
+        if entry != <PyObject*>p:
+            queue.ring[(queue.head + kept) & queue.mask] = entry
+            kept += 1
+    if kept < queue.count:
+        queue.count = kept
+        Py_DECREF(p)
+
+
+cdef list entries_of(Queue queue):
+    return [<object>queue.ring[(queue.head + index) & queue.mask] for index in range(queue.count)]
+
+
+# The end of objects, and what the garbage collector is shown. Whatever is let go is first taken out: its `finally` may look at us.
+
+cdef void drop_stack(Pseudothread p) noexcept:
+    cdef PyObject** callers = p.callers
+    cdef unsigned int level, depth = p.depth
+    p.state = ENDED
+    p.callers, p.depth, p.capacity = NULL, 0, 0
+    Py_CLEAR(p.top)  # the innermost, then from the root on, as the recipe's nested pairs go
+    p.linked = None
+    for level in range(depth):
+        Py_DECREF(<object>callers[level])
+    PyMem_Free(callers)
+    Py_CLEAR(p.value)
+
+
+cdef void drop_entries(Queue queue) noexcept:
+    while queue.count:
+        Py_DECREF(<object>take(queue))
+
+
+cdef void drop_parked(BaseTrampoline t) noexcept:
+    cdef PyObject* p
+    while t.first_parked != NULL:
+        p = t.first_parked
+        (<Pseudothread>p).state = TAKEN
+        unlink(t, <Pseudothread>p)
+
+
+cdef int show(PyObject* thing, visitproc visit, void* argument) noexcept:
+    return (<int (*)(PyObject*, void*) noexcept>visit)(thing, argument) if thing != NULL else 0
+
+
+cdef traverseproc traverse_rest_of_pseudothread = (<PyTypeObject*>Pseudothread).tp_traverse
+cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse
+cdef traverseproc traverse_rest_of_trampoline = (<PyTypeObject*>BaseTrampoline).tp_traverse
+cdef clear_function clear_rest_of_pseudothread = <clear_function>(<PyTypeObject*>Pseudothread).tp_clear
+cdef clear_function clear_rest_of_queue = <clear_function>(<PyTypeObject*>Queue).tp_clear
+cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>BaseTrampoline).tp_clear
+
+
+cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef unsigned int level
+    cdef int stop = show((<Pseudothread>self).top, visit, argument) or show((<Pseudothread>self).value, visit, argument)
+    for level in range((<Pseudothread>self).depth):
+        if stop:
+            return stop
+        stop = show((<Pseudothread>self).callers[level], visit, argument)
+    return stop or traverse_rest_of_pseudothread(self, visit, argument)
+
+
+cdef int clear_pseudothread(PyObject* self) noexcept:
+    drop_stack(<Pseudothread>self)
+    return clear_rest_of_pseudothread(self)
+
+
+cdef int traverse_queue(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef size_t index
+    cdef int stop = 0
+    for index in range((<Queue>self).count):
+        stop = show((<Queue>self).ring[((<Queue>self).head + index) & (<Queue>self).mask], visit, argument)
+        if stop:
+            return stop
+    return traverse_rest_of_queue(self, visit, argument)
+
+
+cdef int clear_queue(PyObject* self) noexcept:
+    drop_entries(<Queue>self)
+    return clear_rest_of_queue(self)
+
+
+cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef int stop = show((<BaseTrampoline>self).held_coroutine, visit, argument) or show((<BaseTrampoline>self).held_sent, visit, argument)
+    cdef PyObject* p = (<BaseTrampoline>self).first_parked
+    while p != NULL and not stop:
+        stop = show(p, visit, argument)
+        p = (<Pseudothread>p).after
+    return stop or traverse_rest_of_trampoline(self, visit, argument)
+
+
+cdef int clear_trampoline(PyObject* self) noexcept:
+    drop_parked(<BaseTrampoline>self)
+    release(<BaseTrampoline>self)
+    return clear_rest_of_trampoline(self)
+
+
+(<PyTypeObject*>Pseudothread).tp_traverse = <traverseproc>traverse_pseudothread
+(<PyTypeObject*>Pseudothread).tp_clear = <inquiry>clear_pseudothread
+(<PyTypeObject*>Queue).tp_traverse = <traverseproc>traverse_queue
+(<PyTypeObject*>Queue).tp_clear = <inquiry>clear_queue
+(<PyTypeObject*>BaseTrampoline).tp_traverse = <traverseproc>traverse_trampoline
+(<PyTypeObject*>BaseTrampoline).tp_clear = <inquiry>clear_trampoline
+base_schedule = BaseTrampoline.schedule

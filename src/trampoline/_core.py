@@ -1,0 +1,16 @@
+"""Pick the core: C if it can be imported, Python if not or if TRAMPOLINE_NO_EXTENSIONS is set. `reason` says which and why."""
+
+import os
+
+accelerated = False
+if os.environ.get("TRAMPOLINE_NO_EXTENSIONS"):
+    reason = "TRAMPOLINE_NO_EXTENSIONS is set"
+else:
+    try:
+        from trampoline import _ctrampoline as core
+
+        accelerated, reason = True, "the extension was built"
+    except ImportError as error:
+        reason = f"the extension cannot be imported: {error}"
+if not accelerated:
+    from trampoline import _pytrampoline as core  # noqa: F401
