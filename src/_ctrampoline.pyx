@@ -14,12 +14,12 @@ from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _thread import get_ident
 from contextvars import Context
-from types import CoroutineType, GeneratorType
+from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import Suspension, TailCall, describe, exception_of, ignored_exit, kinds as _kinds, line_of, meaning_of, misuse
-from trampoline._base import name_of, no_coroutine, note_on, place_of
+from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
+from trampoline._base import meaning_of, misuse, name_of, no_coroutine, note_on, place_of
 
-__all__ = ["BaseTrampoline", "Call", "Pseudothread", "Queue", "Suspension", "TailCall", "call"]
+__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
 cdef extern from *:
     """
@@ -47,6 +47,12 @@ cdef extern from *:
     #define ct_instruction(frame) ((frame)->f_lasti * (int)sizeof(_Py_CODEUNIT))
     #endif
     #define ct_has_send(o) (Py_TYPE(o)->tp_as_async != NULL && Py_TYPE(o)->tp_as_async->am_send != NULL)
+    #if defined(__GNUC__) || defined(__clang__)
+    #define ct_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define ct_prefetch(address) ((void)(address))
+    #endif
+    #define ct_send_of(type) ((type)->tp_as_async->am_send)
     static PyObject *ct_stop_value(PyObject *stop) {
         return Py_NewRef(((PyStopIterationObject *)stop)->value ? ((PyStopIterationObject *)stop)->value : Py_None);
     }
@@ -70,6 +76,10 @@ cdef extern from *:
     int PyErr_GivenExceptionMatches(PyObject*, PyObject*) noexcept
     int PyErr_CheckSignals() noexcept
     PyObject* PyErr_NoMemory() noexcept
+    PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
+    void PyErr_Clear() noexcept
+    PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
+    int PyObject_GenericSetAttr(object, object, object) except -1
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
     PyObject* PyException_GetTraceback(PyObject*) noexcept
     PyObject* PyObject_CallNoArgs(PyObject*) noexcept
@@ -88,6 +98,10 @@ cdef extern from *:
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
     PyObject* Py_None
+    ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
+    sendfunc ct_send_of(PyTypeObject*) noexcept
+    void ct_prefetch(void*) noexcept
+    PyTypeObject PyGen_Type
 
 ctypedef int (*clear_function)(PyObject*) noexcept
 
@@ -96,61 +110,19 @@ cdef enum:
 cdef enum:
     VALUE, CALL, TAIL, WAIT, ERROR, NEXT
 cdef enum:
+    THROWING = 1
+    IN_CONTEXT = 2
     TURNS = 1000
 
 cdef dict kinds = _kinds
+cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
 cdef object base_schedule  # set at the end, when the class is there
 cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
+cdef str word_note = "_note"
+cdef str word_qualname = "__qualname__"
+cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-
-
-@cython.final
-@cython.freelist(64)
-cdef class Call:
-    """What `call()` returns: yields its coroutine (or suspension) once, and gives what is sent in then as its value.
-
-    It has no `throw` on purpose: an error that is thrown into the caller is then raised right at its `yield from` or `await`.
-    """
-
-    cdef object yields  # None when it has been yielded
-    cdef bint used
-
-    def __init__(self, yields):
-        self.yields = yields
-
-    def __iter__(self):
-        if self.used:
-            raise RuntimeError(f"this {type(self).__qualname__} object was used already: write call(...) anew for each call")
-        self.used = True
-        return self
-
-    def __await__(self):
-        return self.__iter__()
-
-    def __next__(self):
-        if self.yields is None:
-            raise StopIteration
-        yields, self.yields = self.yields, None
-        return yields
-
-    def send(self, value):
-        """Give `value` to the caller, or, where nothing was yielded yet, yield the coroutine."""
-        if self.yields is None:
-            raise StopIteration(value)
-        return self.__next__()
-
-
-def call(coroutine):
-    """Call `coroutine` with its type known: `value = yield from call(child())` or `value = await call(child())`.
-
-    The same as `value = yield child()`, at about the same cost and any depth. TypeError if it is no coroutine.
-    """
-    if not is_coroutine(coroutine):
-        raise no_coroutine("call()", coroutine)
-    cdef Call made = Call.__new__(Call)
-    made.yields = coroutine
-    return made
 
 
 @cython.final
@@ -164,11 +136,12 @@ cdef class Pseudothread:
     cdef PyObject* top
     cdef PyObject** callers  # the outermost first; below them come the nested pairs of `linked`, as schedule() was given them
     cdef unsigned int depth, capacity
-    cdef PyObject* value  # to be sent, or thrown if `throwing`; the suspension while parked; the result or error when ended; NULL: none
+    cdef PyObject* near[2]  # where `callers` points until there are more
+    cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef PyObject* before  # its neighbours in the list of what is parked
     cdef PyObject* after
     cdef int instruction
-    cdef char state, throwing
+    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
     cdef object linked, code
     cdef tuple details  # (name, context), or None: nearly all have neither
     cdef BaseTrampoline trampoline
@@ -176,8 +149,11 @@ cdef class Pseudothread:
 
     def __cinit__(self):
         self.state = ENDED
+        self.callers, self.capacity = self.near, 2
 
-    def __init__(self):
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
     def __dealloc__(self):
@@ -195,7 +171,8 @@ cdef class Pseudothread:
         cdef PyObject* held_sent = t.held_sent
         cdef PyObject* result = NULL
         t.held_coroutine = t.held_sent = NULL
-        cdef PyObject* failure = advance(t, self, None, NULL, &result)
+        cdef PyObject* current = <PyObject*>self
+        cdef PyObject* failure = advance(t, &current, None, NULL, &result)
         release(t)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
         leave(failure)
@@ -220,7 +197,7 @@ cdef class Pseudothread:
         unpark(self, "throw into")
         Py_INCREF(error)
         self.value = <PyObject*>error
-        self.throwing = True
+        self.special |= THROWING
         leave(go_on(self.trampoline, self))
 
     def close(self):
@@ -240,7 +217,7 @@ cdef class Pseudothread:
         elif self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.throwing = False
+        self.special &= ~THROWING
         Py_CLEAR(self.value)
         while True:
             top = self.top
@@ -261,8 +238,10 @@ cdef class Pseudothread:
         """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
         if self.state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
-        if self.throwing:
-            raise (<object>self.value).with_traceback(self.linked)
+        if self.special & THROWING:
+            (<object>self.value).__traceback__ = self.linked
+            Py_INCREF(<object>self.value)
+            leave(self.value)
         if self.value == NULL:
             raise RuntimeError(f"{self!r} was closed before it had a result")
         return <object>self.value
@@ -310,6 +289,9 @@ cdef class Pseudothread:
             return f"<Pseudothread {self.name!r} ended>"
         waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
         return f"<Pseudothread {self.name!r} {(<object>self).state}{waits} at {place_of(<object>self.top)}>"
+
+    def _note(self):
+        note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]
@@ -375,19 +357,27 @@ cdef class BaseTrampoline:
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
     cdef object thread
-    cdef Pseudothread handing
+    cdef list handing
+    cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
     cdef PyObject* held_coroutine
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
     cdef PyObject* last_parked
+    cdef object __weakref__
 
     def __cinit__(self, *args, **kwargs):
+        self.handing = []
         self.any_queue = self.own = Queue.__new__(Queue)
         check_overridden(self)
 
     def __dealloc__(self):
         drop_parked(self)
         release(self)
+
+    def __setattr__(self, name, value):
+        PyObject_GenericSetAttr(self, name, value)
+        if name == word_schedule:
+            check_overridden(self)
 
     @property
     def queue(self):
@@ -412,7 +402,7 @@ cdef class BaseTrampoline:
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not is_coroutine(coroutine):
+        if not resumes(coroutine):
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
@@ -420,6 +410,7 @@ cdef class BaseTrampoline:
         cdef PyFrameObject* frame = PyEval_GetFrame()
         if name is not None or context is not None:
             p.details = (name, context)
+            p.special = IN_CONTEXT if context is not None else 0
         if frame != NULL:
             p.code = <object>ct_code(frame)
             Py_DECREF(p.code)
@@ -427,11 +418,11 @@ cdef class BaseTrampoline:
         if not self.overridden:
             append(self, p)
             return p
-        self.handing = p
+        self.handing.append(p)
         try:
             returned = self.schedule(coroutine)
         finally:
-            self.handing = None
+            unhand(self, p)
         return returned if isinstance(returned, Pseudothread) else p
 
     def schedule(self, coroutine, stack=(), val=None, *exc):
@@ -443,18 +434,19 @@ cdef class BaseTrampoline:
         """
         if len(exc) > 2:
             raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
-        error = exception_of("schedule()", val, *exc) if exc else None
-        cdef Pseudothread p = self.handing
-        if p is not None and <PyObject*>coroutine == p.top and (stack is p.linked or not stack and not p.linked):
-            self.handing = None
+        if exc:
+            val = exception_of("schedule()", val, *exc)
+        cdef Pseudothread p = handed(self, coroutine, stack)
+        if p is not None:
+            unhand(self, p)
         else:
             check_stack(coroutine, stack)
             p = make(self, coroutine)
             p.linked = stack if stack else None
-        p.throwing = error is not None
-        pending = val if error is None else error
-        Py_INCREF(pending)
-        p.value = <PyObject*>pending
+        if exc:
+            p.special |= THROWING
+        Py_INCREF(val)
+        p.value = <PyObject*>val
         append(self, p)
         return p
 
@@ -517,6 +509,24 @@ cdef check_overridden(BaseTrampoline t):
     t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
 
 
+cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
+    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
+    cdef Pseudothread p
+    for p in t.handing:
+        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
+            return p
+    return None
+
+
+cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
+    """Return whether it was still there."""
+    for index in range(len(t.handing)):
+        if t.handing[index] is p:
+            del t.handing[index]
+            return True
+    return False
+
+
 cdef Pseudothread make(BaseTrampoline t, coroutine):
     cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
     p.trampoline = t
@@ -555,13 +565,22 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
                 return failure
             continue
         release(t)
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).trampoline is t:
-            failure = advance(t, <Pseudothread>entry, queue, &look, result)
-            if failure != NULL and (<Pseudothread>entry).state == ENDED:
-                note(<Pseudothread>entry)
-            Py_DECREF(<object>entry)
-        else:
+        if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
+            look -= 1
             failure = call_entry(t, entry, result)
+        elif (<Pseudothread>entry).state == ENDED and (<Pseudothread>entry).value == NULL:
+            Py_DECREF(<object>entry)  # closed while it stood in a queue that is not ours
+            set_result(result, NULL)
+        elif (<Pseudothread>entry).trampoline is not t:
+            if (<Pseudothread>entry).state == QUEUED:
+                (<Pseudothread>entry).state = TAKEN
+            failure = call_entry(t, entry, result)
+        else:
+            set_result(result, NULL)
+            failure = advance(t, &entry, queue, &look, result)
+            if failure != NULL and failure == (<Pseudothread>entry).value and (<Pseudothread>entry).state == ENDED:
+                failure = noted(<Pseudothread>entry, failure)
+            Py_DECREF(<object>entry)
         if failure != NULL:
             return failure
         if look <= 0:
@@ -571,93 +590,178 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
     return NULL
 
 
-cdef PyObject* advance(BaseTrampoline t, Pseudothread p, Queue queue, int* look, PyObject** result) noexcept:
-    """Make turns of `p`: as many as come before another entry of the `queue`; one, if that is None. Return the error that leaves, or NULL."""
+cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, PyObject** result) noexcept:
+    """Make turns of `current`, and of what else stands in the `queue` while that is pseudothreads of `t`; one turn, if the queue is None.
+
+    `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
+    """
+    cdef PyObject* p = current[0]
+    cdef PyObject* top = (<Pseudothread>p).top
+    cdef PyObject* sent
+    cdef PyObject* next_sent = (<Pseudothread>p).value
+    cdef PyObject* let_go
+    cdef PyObject* got
     cdef int outcome
-    set_result(result, NULL)
-    if p.state > TAKEN:
-        return NULL if p.state == ENDED and p.value == NULL else refuse(p, "call")
-    p.state = RUNNING
+    if (<Pseudothread>p).state > TAKEN:
+        return refuse(<Pseudothread>p, "call")
+    (<Pseudothread>p).state = RUNNING
+    (<Pseudothread>p).value = NULL
     while True:
-        outcome = turn(t, p)
-        if outcome != NEXT or queue is None:
+        sent, next_sent, let_go = next_sent, NULL, NULL
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+            outcome = send_to_generator(top, sent, &got)
+        else:
+            outcome = resume(<Pseudothread>p, top, sent, &got)
+        if outcome == NEXT:
+            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
+        if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
+            (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
+            (<Pseudothread>p).depth += 1
+            (<Pseudothread>p).top = top = got
+        elif outcome == VALUE and (<Pseudothread>p).depth:
+            (<Pseudothread>p).depth -= 1
+            let_go, top = top, (<Pseudothread>p).callers[(<Pseudothread>p).depth]
+            (<Pseudothread>p).top = top
+            next_sent = got
+        else:
+            outcome = odd_turn(<Pseudothread>p, outcome, got, &next_sent, &let_go)
+            if outcome != NEXT:
+                break
+            top = (<Pseudothread>p).top
+        outcome = NEXT
+        if queue is None or not t.alone:
             break
         look[0] -= 1
-        if queue.count or not t.alone or look[0] <= 0:
+        if look[0] <= 0:
             break
-        release(t)
+        if queue.count:
+            if not is_ours(t, queue.ring[queue.head]):
+                break
+            (<Pseudothread>p).value = next_sent
+            (<Pseudothread>p).state = QUEUED
+            current[0] = p = rotate(queue, p)
+            top, next_sent = (<Pseudothread>p).top, (<Pseudothread>p).value
+            (<Pseudothread>p).state = RUNNING
+            (<Pseudothread>p).value = NULL
+        Py_XDECREF(let_go)
+        Py_XDECREF(sent)
+    t.held_coroutine, t.held_sent = let_go, sent
     if outcome == NEXT:
-        return go_on(t, p)
+        (<Pseudothread>p).value = next_sent
+        return go_on(t, <Pseudothread>p)
     if outcome == WAIT:
-        return park(t, p)
-    Py_XINCREF(p.value)
+        return park(t, <Pseudothread>p)
+    Py_XINCREF((<Pseudothread>p).value)
     if outcome == ERROR:
-        return p.value
-    set_result(result, p.value)
+        return (<Pseudothread>p).value
+    set_result(result, (<Pseudothread>p).value)
     return NULL
 
 
-cdef int turn(BaseTrampoline t, Pseudothread p) noexcept:
-    """Make one turn. Return NEXT if another shall follow, WAIT, or how `p` ended: VALUE or ERROR."""
-    cdef PyObject* top = p.top
-    cdef PyObject* sent = p.value
-    cdef PyObject* got = NULL
-    cdef int outcome
-    p.value = NULL
-    if p.details is None:
-        outcome = resume(top, sent, p.throwing, &got)
-    else:
-        outcome = resume_inside(p, top, sent, &got)
-    p.throwing = False
-    t.held_sent = sent
-    if outcome == NEXT:
-        outcome = CALL if PyGen_CheckExact(got) or PyCoro_CheckExact(got) else meaning(&got)
-    if outcome == CALL:
-        if p.depth < p.capacity or grow(p):
-            p.callers[p.depth] = top
-            p.depth += 1
-            p.top = got
-            return NEXT
-        Py_DECREF(<object>got)  # the call cannot be made: the error goes to who wanted to make it
-        p.value = ct_fetch()
-        p.throwing = True
-        return NEXT
+cdef inline bint is_ours(BaseTrampoline t, PyObject* entry) noexcept:
+    return Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).trampoline is t and (<Pseudothread>entry).state == QUEUED
+
+
+cdef inline PyObject* rotate(Queue queue, PyObject* p) noexcept:
+    """Put `p` in at the end and take the first out. No reference count changes, and what comes after it is brought nearer."""
+    cdef PyObject* first = queue.ring[queue.head]
+    queue.head = (queue.head + 1) & queue.mask
+    queue.ring[(queue.head + queue.count - 1) & queue.mask] = p
+    ct_prefetch(queue.ring[(queue.head + 1) & queue.mask])
+    ct_prefetch((<char*>queue.ring[(queue.head + 1) & queue.mask]) + 64)
+    return first
+
+
+cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_sent, PyObject** let_go) noexcept:
+    """What follows a turn that was no plain call or result. Return NEXT if another turn shall follow, else WAIT, VALUE or ERROR."""
     if outcome == WAIT:
         p.value = got
         return WAIT
+    if outcome == CALL:  # no memory for it: the error goes to who wanted to make the call
+        Py_DECREF(<object>got)
+        next_sent[0] = ct_fetch()
+        p.special |= THROWING
+        return NEXT
     if outcome == ERROR:
         outcome = caught(&got)
-    t.held_coroutine = top
+    let_go[0] = p.top
     if outcome == TAIL:
         p.top = got
         return NEXT
-    if pop(p):
-        p.value = got
-        p.throwing = outcome == ERROR
+    if not pop(p):
+        end(p, let_go[0], got, outcome)
+        return outcome
+    next_sent[0] = got
+    if outcome == ERROR:
+        p.special |= THROWING
+    return NEXT
+
+
+cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """Return NEXT with what was yielded, VALUE with what was returned, or ERROR with the error."""
+    cdef PySendResult how = generator_send(coroutine, sent if sent != NULL else Py_None, got)
+    if how == PYGEN_NEXT:
         return NEXT
-    end(p, top, got, outcome)
+    return VALUE if how == PYGEN_RETURN else raised(got)
+
+
+cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context."""
+    cdef bint throwing = (p.special & THROWING) != 0
+    cdef PyObject* context = NULL
+    cdef int outcome
+    cdef PyObject* outer = p.trampoline.entered
+    p.special &= ~THROWING
+    if p.special:
+        context = <PyObject*>p.details[1]
+    if context == NULL or context == outer:
+        return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
+    if PyContext_Enter(context) < 0:
+        got[0] = ct_fetch()
+        return ERROR
+    p.trampoline.entered = context
+    outcome = throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
+    p.trampoline.entered = outer
+    if PyContext_Exit(context) < 0:
+        Py_XDECREF(got[0])
+        got[0] = ct_fetch()
+        return ERROR
     return outcome
 
 
-cdef inline int resume(PyObject* coroutine, PyObject* sent, bint throwing, PyObject** got) noexcept:
-    """Send or throw. Return NEXT with what was yielded, VALUE with what was returned, or ERROR with the error."""
+cdef int send_to(PyObject* coroutine, PyObject* value, PyObject** got) noexcept:
     cdef PySendResult how
-    if not throwing:
-        if sent == NULL:
-            sent = Py_None
-        if PyGen_CheckExact(coroutine) or ct_has_send(coroutine):
-            how = PyIter_Send(coroutine, sent, got)
-            if how != PYGEN_ERROR:
-                return NEXT if how == PYGEN_NEXT else VALUE
-        else:
-            got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_send, sent)
-    elif PyGen_CheckExact(coroutine):
-        got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, sent)
-    elif PyCoro_CheckExact(coroutine):
-        got[0] = throw_with(<PyObject*>throw_of_coroutine, coroutine, sent)
-    else:
-        got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_throw, sent)
+    if ct_has_send(coroutine):
+        how = PyIter_Send(coroutine, value, got)
+        return NEXT if how == PYGEN_NEXT else VALUE if how == PYGEN_RETURN else raised(got)
+    got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_send, value)
     return NEXT if got[0] != NULL else raised(got)
+
+
+cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexcept:
+    if delegates(coroutine):
+        end_call_of(coroutine)
+    if PyGen_CheckExact(coroutine):
+        got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, error)
+    elif PyCoro_CheckExact(coroutine):
+        got[0] = throw_with(<PyObject*>throw_of_coroutine, coroutine, error)
+    else:
+        got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_throw, error)
+    return NEXT if got[0] != NULL else raised(got)
+
+
+cdef bint delegates(PyObject* coroutine) noexcept:
+    """Return whether `coroutine` stands at a `yield from` or `await`."""
+    cdef PyObject* inner = PyObject_GetAttr(coroutine, <PyObject*>(word_await if PyCoro_CheckExact(coroutine) else word_yieldfrom))
+    if inner == NULL:
+        PyErr_Clear()
+        return False
+    Py_DECREF(<object>inner)
+    return inner != Py_None
+
+
+cdef void end_call_of(PyObject* coroutine) noexcept:
+    end_of_call(<object>coroutine)
 
 
 cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
@@ -677,27 +781,13 @@ cdef int raised(PyObject** got) noexcept:
     return VALUE
 
 
-cdef int resume_inside(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
-    """The same in the context of `p`, if it has one."""
-    cdef PyObject* context = <PyObject*>p.details[1]
-    if context == Py_None:
-        return resume(coroutine, sent, p.throwing, got)
-    if PyContext_Enter(context) < 0:
-        got[0] = ct_fetch()
-        return ERROR
-    cdef int outcome = resume(coroutine, sent, p.throwing, got)
-    if PyContext_Exit(context) < 0:
-        Py_XDECREF(got[0])
-        got[0] = ct_fetch()
-        return ERROR
-    return outcome
-
-
 cdef inline int meaning(PyObject** got) noexcept:
     """Say what it means to yield `got`: CALL, WAIT or VALUE."""
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
+    if PyCoro_CheckExact(got[0]):
+        return CALL
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     return <int>PyLong_AsLong(known) if known != NULL else meaning_slowly(got)
 
@@ -720,7 +810,7 @@ cdef int caught(PyObject** got) noexcept:
     try:
         coroutine = error.call
         outcome = TAIL
-        if not is_coroutine(coroutine):
+        if not resumes(coroutine):
             coroutine, outcome = no_coroutine("TailCall()", coroutine), ERROR
     except BaseException as failure:
         coroutine, outcome = failure, ERROR
@@ -731,13 +821,23 @@ cdef int caught(PyObject** got) noexcept:
 
 
 cdef bint grow(Pseudothread p) noexcept:
-    cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 4
-    cdef PyObject** callers = <PyObject**>PyMem_Realloc(p.callers, capacity * sizeof(PyObject*))
-    if callers == NULL or capacity < p.capacity:
+    cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
+    cdef PyObject** callers = NULL
+    if capacity > p.capacity:
+        callers = <PyObject**>PyMem_Realloc(NULL if p.callers == p.near else p.callers, capacity * sizeof(PyObject*))
+    if callers == NULL:
         PyErr_NoMemory()
         return False
+    if p.callers == p.near:
+        callers[0], callers[1] = p.near[0], p.near[1]
     p.callers, p.capacity = callers, capacity
     return True
+
+
+cdef void free_callers(Pseudothread p) noexcept:
+    if p.callers != p.near:
+        PyMem_Free(p.callers)
+    p.callers, p.capacity = p.near, 2
 
 
 cdef inline bint pop(Pseudothread p) noexcept:
@@ -758,19 +858,38 @@ cdef inline bint pop(Pseudothread p) noexcept:
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
     cdef PyObject* traceback
-    if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
-        name = (p.details[0] if p.details is not None else None) or safe_name(root)
-        p.details = (name, None)
     p.state = ENDED
-    PyMem_Free(p.callers)
-    p.callers, p.capacity = NULL, 0
+    free_callers(p)
     p.value = got
-    p.throwing = outcome == ERROR
+    p.special = THROWING if outcome == ERROR else 0
     if outcome == ERROR:
         traceback = PyException_GetTraceback(got)
         if traceback != NULL:
             p.linked = <object>traceback
             Py_DECREF(p.linked)
+    if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
+        keep_name(p, root)
+
+
+cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
+    """Nothing of the user's in Python runs here, so no Ctrl-C can strike: it would be lost."""
+    cdef PyObject* name
+    cdef PyObject* details
+    if p.details is not None and <PyObject*>p.details[0] != Py_None:
+        name = <PyObject*>p.details[0]
+        Py_INCREF(<object>name)
+    else:
+        name = PyObject_GetAttr(root, <PyObject*>word_qualname)
+        if name == NULL:
+            PyErr_Clear()
+            name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
+    details = PyTuple_Pack(2, name, Py_None) if name != NULL else NULL
+    Py_XDECREF(name)
+    if details == NULL:
+        PyErr_Clear()  # no memory for it: then it has no name
+        return
+    p.details = <tuple>details
+    Py_DECREF(<object>details)
 
 
 cdef PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
@@ -792,14 +911,14 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* value = p.value
     cdef PyObject* traceback
     cdef PyObject* returned
-    cdef bint throwing = p.throwing
+    cdef bint throwing = (p.special & THROWING) != 0
     try:
         stack = nest(p)
     except BaseException as error:
         Py_INCREF(error)
         return <PyObject*>error
-    p.value, p.throwing, p.state = NULL, False, TAKEN
-    t.handing = p
+    p.value, p.special, p.state = NULL, p.special & ~THROWING, TAKEN
+    t.handing.append(p)
     Py_INCREF(<object>top)
     if not throwing:
         returned = PyObject_CallMethodObjArgs(
@@ -813,8 +932,7 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* failure = dropped(returned)
     Py_XDECREF(value)
     Py_DECREF(<object>top)
-    if t.handing is p:  # what came back, if anything, was another coroutine or stack
-        t.handing = None
+    if unhand(t, p):  # what came back, if anything, was another coroutine or stack
         top, p.top = p.top, NULL
         p.linked = None
         end(p, top, NULL, VALUE)
@@ -844,7 +962,7 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     Py_DECREF(<object>suspension)
     if failure == NULL or p.state == ENDED:
         return failure
-    suspension, p.value, p.throwing = p.value, failure, True  # if it was resumed already, its turn has not come
+    suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
         unlink(t, p)
@@ -919,9 +1037,8 @@ cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure)
     cdef PyObject* got = NULL
     if error == NULL:
         return ct_fetch()
-    p.throwing = True
-    cdef int outcome = resume(coroutine, error, True, &got) if p.details is None else resume_inside(p, coroutine, error, &got)
-    p.throwing = False
+    p.special |= THROWING
+    cdef int outcome = resume(p, coroutine, error, &got)
     Py_DECREF(<object>error)
     if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
         return got
@@ -942,16 +1059,13 @@ cdef PyObject* refuse(Pseudothread p, verb) noexcept:
     return <PyObject*>what
 
 
-cdef void note(Pseudothread p) noexcept:
-    """Note on the error that left the root of `p` whose it is."""
-    note_on(<object>p.value, p.details[0], p.added)
-
-
-cdef object safe_name(PyObject* coroutine):
-    try:
-        return name_of(<object>coroutine)
-    except Exception:
-        return None
+cdef PyObject* noted(Pseudothread p, PyObject* failure) noexcept:
+    """Note on the error that left the root of `p` whose it is. Return it, or what struck meanwhile (Ctrl-C, say)."""
+    cdef PyObject* other = dropped(PyObject_CallMethodNoArgs(<PyObject*>p, <PyObject*>word_note))
+    if other == NULL:
+        return failure
+    Py_DECREF(<object>failure)
+    return other
 
 
 cdef enter(Queue queue, entry):
@@ -964,19 +1078,18 @@ cdef enter(Queue queue, entry):
         raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
 
 
-cpdef bint is_coroutine(value) except -1:
-    """Return whether `value` is what a trampoline resumes: a generator, a native coroutine, or one of collections.abc's classes."""
-    return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or meaning_of(value) == CALL
+cdef inline bint resumes(value) except -1:
+    return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or is_coroutine(value)
 
 
 cdef check_stack(coroutine, stack):
-    if not is_coroutine(coroutine):
+    if not resumes(coroutine):
         raise no_coroutine("schedule()", coroutine)
     rest = stack
     while rest:
         if not isinstance(rest, tuple) or len(rest) != 2:
             raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
-        if not is_coroutine(rest[0]):
+        if not resumes(rest[0]):
             raise no_coroutine("the stack of schedule()", rest[0])
         rest = rest[1]
 
@@ -1098,15 +1211,13 @@ cdef list entries_of(Queue queue):
 # The end of objects, and what the garbage collector is shown. Whatever is let go is first taken out: its `finally` may look at us.
 
 cdef void drop_stack(Pseudothread p) noexcept:
-    cdef PyObject** callers = p.callers
     cdef unsigned int level, depth = p.depth
-    p.state = ENDED
-    p.callers, p.depth, p.capacity = NULL, 0, 0
+    p.state, p.depth = ENDED, 0
     Py_CLEAR(p.top)  # the innermost, then from the root on, as the recipe's nested pairs go
     p.linked = None
     for level in range(depth):
-        Py_DECREF(<object>callers[level])
-    PyMem_Free(callers)
+        Py_DECREF(<object>p.callers[level])
+    free_callers(p)
     Py_CLEAR(p.value)
 
 

@@ -4,13 +4,12 @@ A coroutine that yields another coroutine calls it; the trampoline sends the cal
 `accelerated` says whether the core in C is in use; `python -m trampoline` says why.
 """
 
-from trampoline._base import Suspension, TailCall
+from trampoline._base import Suspension, TailCall, call
 from trampoline._consumer import consumer
 from trampoline._core import accelerated, core
 from trampoline._trampoline import Trampoline, trampoline
 
 Pseudothread = core.Pseudothread
-call = core.call
 
 __version__ = "0.1.0"
 __all__ = ["Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"]

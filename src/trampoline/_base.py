@@ -6,10 +6,28 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 from __future__ import annotations
 
 from collections.abc import Coroutine, Generator
-from types import TracebackType
+from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+    from typing import Any, Protocol, TypeAlias, TypeVar
+
+    from trampoline._core import core
+
+    T = TypeVar("T")
+    T_co = TypeVar("T_co", covariant=True)
+    AnyCoroutine: TypeAlias = Generator[Any, Any, T] | Coroutine[Any, Any, T]
+
+    class Called(Awaitable[T_co], Iterable[Any], Protocol[T_co]):
+        """What `call()` returns: for `yield from` or `await`, whose value is that of the callee."""
+
+        def __iter__(self) -> Generator[Any, Any, T_co]: ...
+
 
 VALUE, CALL, TAIL, WAIT, ERROR = range(5)  # what a turn ended with: its outcome
-kinds = {}  # type of a yielded object: VALUE, CALL or WAIT
+kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL or WAIT
+_KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
 
@@ -19,7 +37,7 @@ class TailCall(BaseException):
     Source: PyPI `trampoline` 0.1.2.
     """
 
-    def __init__(self, call):
+    def __init__(self, call: AnyCoroutine[Any]) -> None:
         super().__init__(call)
         self.call = call
 
@@ -33,51 +51,59 @@ class Suspension:
 
     __slots__ = ("__weakref__",)
 
-    def suspend(self, pseudothread):
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> object:
         """Arrange for `pseudothread` to be resumed. An error raised here arrives at the yield."""
         raise NotImplementedError(f"{type(self).__qualname__} does not say how to wait: define suspend(self, pseudothread)")
 
-    def __iter__(self):
-        return Call(self)
-
-    def __await__(self):
-        return Call(self)
-
-
-class Call:
-    """What `call()` returns: yields its coroutine (or suspension) once, and gives what is sent in then as its value.
-
-    It has no `throw` on purpose: an error that is thrown into the caller is then raised right at its `yield from` or `await`.
-    """
-
-    __slots__ = ("_yields", "_used")
-
-    def __init__(self, yields):
-        self._yields = yields
-        self._used = False
-
-    def __iter__(self):
-        if self._used:
-            raise RuntimeError(f"this {type(self).__qualname__} object was used already: write call(...) anew for each call")
-        self._used = True
-        return self
+    def __iter__(self) -> Generator[Any, Any, Any]:
+        return (yield self)
 
     __await__ = __iter__
 
-    def __next__(self):
-        if self._yields is None:
-            raise StopIteration
-        yields, self._yields = self._yields, None
-        return yields
 
-    def send(self, value):
-        """Give `value` to the caller, or, where nothing was yielded yet, yield the coroutine."""
-        if self._yields is None:
-            raise StopIteration(value)
-        return self.__next__()
+if TYPE_CHECKING:
+
+    def call(callee: AnyCoroutine[T]) -> Called[T]:
+        """Call a coroutine with its type known."""
+        raise NotImplementedError
+else:
+
+    @coroutine
+    def call(callee):
+        """Call a coroutine with its type known: `value = yield from call(child())` or `value = await call(child())`.
+
+        The same as `value = yield child()`, at any depth. TypeError if it is no coroutine.
+        """
+        if type(callee) is not GeneratorType and not is_coroutine(callee):
+            raise no_coroutine("call()", callee)
+        # This frame must not keep the callee: of a million calls each would keep the next, and the last to go would take all with it.
+        return (yield (callee, callee := None)[0])
 
 
-def meaning_of(got):
+_own_codes: tuple[CodeType, ...] = (call.__code__, Suspension.__iter__.__code__)
+
+
+def end_of_call(caller: object) -> None:
+    """End the `call()` at which `caller` stands, if it does, before an error is thrown in: else the traceback would show it."""
+    inner = _inner(caller)
+    while inner is not None:
+        if getattr(inner, "gi_code", None) in _own_codes:
+            inner.close()
+            return
+        inner = _inner(inner)
+
+
+def _inner(coroutine: object) -> Any:
+    return getattr(coroutine, "gi_yieldfrom", None) or getattr(coroutine, "cr_await", None)
+
+
+def is_coroutine(value: object) -> bool:
+    """Return whether `value` is what a trampoline resumes: a generator, a native coroutine, or one of collections.abc's classes."""
+    kind = type(value)
+    return kind is GeneratorType or kind is CoroutineType or meaning_of(value) == CALL
+
+
+def meaning_of(got: object) -> int:
     """Say what it means to yield `got`, and remember it in `kinds` for its type."""
     kind = type(got)
     meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
@@ -88,7 +114,7 @@ def meaning_of(got):
     return meaning
 
 
-def no_coroutine(where, value):
+def no_coroutine(where: str, value: Any) -> TypeError:
     """Return the TypeError for what is no coroutine."""
     flags = getattr(getattr(value, "__code__", None), "co_flags", 0)
     for flag, what in ((0x20, "a generator function"), (0x80, "a coroutine function")):
@@ -98,7 +124,7 @@ def no_coroutine(where, value):
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}")
 
 
-def exception_of(where, kind, value=None, traceback=None):
+def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None) -> BaseException:
     """Return the instance that `kind, value, traceback` mean, as in a generator's `throw()`."""
     if isinstance(kind, BaseException):
         if value is not None:
@@ -119,7 +145,7 @@ def exception_of(where, kind, value=None, traceback=None):
     return error.with_traceback(traceback)
 
 
-def describe(value):
+def describe(value: object) -> str:
     """Return the repr of `value`, or the most of it."""
     try:
         text = repr(value)
@@ -128,27 +154,28 @@ def describe(value):
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def name_of(coroutine):
+def name_of(coroutine: object) -> str:
     """Return the qualified name of the function, or else of the class, of `coroutine`."""
     return getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
 
 
-def place_of(coroutine):
+def place_of(coroutine: object) -> str:
     """Say where `coroutine` stands: file, line and function of the innermost frame that it delegates to."""
     inner = coroutine
-    while inner is not None:
-        coroutine = inner
-        inner = getattr(coroutine, "gi_yieldfrom", None) or getattr(coroutine, "cr_await", None)
-        if not hasattr(inner, "gi_code") and not hasattr(inner, "cr_code"):
-            inner = None
-    code = getattr(coroutine, "gi_code", None) or getattr(coroutine, "cr_code", None)
+    while _code_of(inner) is not None and _code_of(inner) not in _own_codes:
+        coroutine, inner = inner, _inner(inner)
+    code = _code_of(coroutine)
     frame = getattr(coroutine, "gi_frame", None) or getattr(coroutine, "cr_frame", None)
     if code is None:
         return name_of(coroutine)
     return f"{code.co_filename}:{frame.f_lineno if frame is not None else code.co_firstlineno} in {name_of(coroutine)}"
 
 
-def line_of(code, instruction):
+def _code_of(coroutine: object) -> Any:
+    return getattr(coroutine, "gi_code", None) or getattr(coroutine, "cr_code", None)
+
+
+def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
     """Return (file name, line) of the instruction, given in bytes from the start of `code`."""
     for start, end, line in code.co_lines():
         if start <= instruction < end and line is not None:
@@ -156,20 +183,46 @@ def line_of(code, instruction):
     return code.co_filename, code.co_firstlineno
 
 
-def misuse(verb, pseudothread, why):
+def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:
     """Return the RuntimeError for what a pseudothread cannot do in its state."""
     return RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
 
 
-def ignored_exit(coroutine, got):
+def ignored_exit(coroutine: object, got: object) -> RuntimeError:
     """Return the RuntimeError for a coroutine that yields while it is closed."""
     return RuntimeError(
         f"{place_of(coroutine)} ignored GeneratorExit: it yielded {describe(got)}, but a coroutine that is closed must not yield any more"
     )
 
 
-def note_on(error, name, added):
-    """Note on an error that leaves `run()` whose it is, and return it."""
-    if added is not None and hasattr(error, "add_note"):  # CPython 3.11 and newer
-        error.add_note(f"in pseudothread {name!r}, added at {added[0]}:{added[1]}")
+def note_on(error: BaseException, name: str | None, added: tuple[str, int] | None) -> BaseException:
+    """Note on an error that leaves `run()` whose it is, shorten a traceback that nobody could read, and return the error."""
+    notes = [] if added is None else [f"in pseudothread {name!r}, added at {added[0]}:{added[1]}"]
+    left_out = _shorten(error.__traceback__)
+    if left_out:
+        notes.append(f"the traceback is shortened: {left_out:,} calls in the middle are left out")
+    try:
+        for text in notes:
+            error.add_note(text)  # type: ignore[attr-defined]
+    except Exception:  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
+        pass
     return error
+
+
+def _shorten(traceback: TracebackType | None) -> int:
+    """Keep the first and the last _KEPT entries of a traceback. Return how many there were between."""
+    entries = 0
+    head = last = traceback
+    while last is not None:
+        entries += 1
+        if entries == _KEPT:
+            head = last
+        last = last.tb_next
+    left_out = entries - 2 * _KEPT
+    if left_out <= 0 or head is None:
+        return 0
+    tail = head.tb_next
+    for _ in range(left_out):
+        tail = tail and tail.tb_next
+    head.tb_next = tail
+    return left_out

@@ -1,7 +1,5 @@
 """The decorator of PEP 342's example: a generator function whose generators are ready to be sent to."""
 
-from __future__ import annotations
-
 from functools import wraps
 
 from trampoline._base import describe

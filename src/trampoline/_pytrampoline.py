@@ -18,7 +18,7 @@ from _thread import get_ident
 from collections import deque
 from contextvars import Context
 from itertools import repeat
-from types import CoroutineType, GeneratorType
+from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import (
     CALL,
@@ -26,12 +26,12 @@ from trampoline._base import (
     TAIL,
     VALUE,
     WAIT,
-    Call,
-    Suspension,
     TailCall,
     describe,
+    end_of_call,
     exception_of,
     ignored_exit,
+    is_coroutine,
     kinds,
     line_of,
     meaning_of,
@@ -42,23 +42,14 @@ from trampoline._base import (
     place_of,
 )
 
-__all__ = ["BaseTrampoline", "Call", "Pseudothread", "Queue", "Suspension", "TailCall", "call"]
+__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
 _QUEUED, _TAKEN, _RUNNING, _PARKED, _ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
+_THROWING, _IN_CONTEXT = 1, 2  # what can be special about a pseudothread's next turn
 _TURNS = 1000  # at most so many turns of one pseudothread before the run loop looks at anything else
 _MISSING = object()
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
-
-
-def call(coroutine):
-    """Call `coroutine` with its type known: `value = yield from call(child())` or `value = await call(child())`.
-
-    The same as `value = yield child()`, at about the same cost and any depth. TypeError if it is no coroutine.
-    """
-    if not is_coroutine(coroutine):
-        raise no_coroutine("call()", coroutine)
-    return Call(coroutine)
 
 
 class Pseudothread:
@@ -68,10 +59,21 @@ class Pseudothread:
     """
 
     __slots__ = (
-        "_trampoline", "_top", "_stack", "_value", "_error", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
+        "_trampoline", "_top", "_stack", "_value", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
     )  # fmt: skip
 
-    def __init__(self):
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError(f"type {__name__ + '.Pseudothread'!r} is not an acceptable base type")
+
+    def __new__(cls, *args, **kwargs):
+        p = object.__new__(cls)
+        p._state, p._special, p._value = _ENDED, 0, _MISSING
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
+        return p
+
+    def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
     def __call__(self):
@@ -82,15 +84,19 @@ class Pseudothread:
         if self._state != _TAKEN:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline = self._trampoline
-        held = trampoline._held
+        held, current = trampoline._held, trampoline._current
         try:
             trampoline._advance(self, None)
         finally:
-            trampoline._held = held
+            trampoline._held, trampoline._current = held, current
         if self._state != _ENDED or self._value is _MISSING:
             return None
-        if self._error is not None:
-            raise self._error
+        if self._special:
+            context = self._value.__context__
+            try:
+                raise self._value
+            finally:
+                self._value.__context__ = context  # raised in an `except` block it would have got one
         return self._value
 
     def resume(self, value=None):
@@ -109,7 +115,8 @@ class Pseudothread:
         """
         error = exception_of("throw()", error)
         self._unpark("throw into")
-        self._error = error
+        self._value = error
+        self._special |= _THROWING
         self._trampoline._continue(self)
 
     def close(self):
@@ -127,15 +134,20 @@ class Pseudothread:
         elif self._state == _QUEUED:
             self._trampoline._remove(self)
         self._state = _RUNNING
-        self._value = self._error = failure = None
+        self._value = failure = None
         while True:
-            failure = _close(self._top, failure, self._context)
+            failure = _close(self, failure)
             if not self._stack:
                 break
             self._top, self._stack = self._stack
         self._end(_MISSING, VALUE)
         if failure is not None:
-            raise failure
+            context = failure.__context__
+            try:
+                raise failure
+            finally:
+                failure.__context__ = context  # an error raised in an `except` block gets one
+                failure = None
 
     @property
     def done(self):
@@ -146,8 +158,12 @@ class Pseudothread:
         """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
         if self._state != _ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
-        if self._error is not None:
-            raise self._error.with_traceback(self._stack)
+        if self._special:
+            context = self._value.__context__
+            try:
+                raise self._value.with_traceback(self._stack)
+            finally:
+                self._value.__context__ = context
         if self._value is _MISSING:
             raise RuntimeError(f"{self!r} was closed before it had a result")
         return self._value
@@ -171,7 +187,7 @@ class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        return name_of(self.stack[0]) if self._name is None else self._name
+        return name_of(self.stack[0]) if self._name is None and self._top is not None else self._name
 
     @property
     def waits_for(self):
@@ -203,11 +219,11 @@ class Pseudothread:
         self._name = self.name
         self._state = _ENDED
         self._top = self._stack = self._context = None
-        if outcome == VALUE:
-            self._value, self._error = value, None
-        else:
-            self._value, self._error = None, value
+        self._value, self._special = value, 0
+        if outcome == ERROR:
+            self._special = _THROWING
             self._stack = value.__traceback__  # for result(), which must not make it longer each time
+        return self
 
 
 class Queue:
@@ -217,6 +233,9 @@ class Queue:
 
     def __init__(self):
         self._entries = deque()
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError(f"type {__name__ + '.Queue'!r} is not an acceptable base type")
 
     def append(self, entry):
         """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
@@ -258,15 +277,18 @@ class Queue:
 class BaseTrampoline:
     """The queue and its run loop: what `Trampoline` is built on."""
 
+    _running = False
+    _runner = None  # who is inside run(): a tuple with the thread's identity
+
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
         self._queue = Queue()
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
-        self._running = False
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
-        self._thread = None  # the one that is inside run()
+        self._current = None  # the entry whose turn it is
         self._held = None  # what the last turn let go
-        self._handing = None  # the pseudothread whose continuation an overridden `schedule` is just being shown
+        self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
+        self._entered = None  # the context of the pseudothread whose turn it is
         self._check_overridden()
         return self
 
@@ -297,18 +319,20 @@ class BaseTrampoline:
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
         p = self._make(coroutine, ())
+        if context is not None:
+            p._special = _IN_CONTEXT
         p._name, p._context = name, context
         if _ON_CPYTHON:
             frame = sys._getframe(1)
             p._code, p._instruction = frame.f_code, frame.f_lasti
-        if not self._overridden:
+        if not self._overridden and "schedule" not in self.__dict__:
             self._append(p)
             return p
-        self._handing = p
+        self._handing.append(p)
         try:
             returned = self.schedule(coroutine)
         finally:
-            self._handing = None
+            self._unhand(p)
         return returned if isinstance(returned, Pseudothread) else p
 
     def schedule(self, coroutine, stack=(), val=None, *exc):
@@ -320,14 +344,17 @@ class BaseTrampoline:
         """
         if len(exc) > 2:
             raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
-        error = exception_of("schedule()", val, *exc) if exc else None
-        p = self._handing
-        if p is not None and coroutine is p._top and (stack is p._stack or not stack and not p._stack):
-            self._handing = None
-        else:
+        if exc:
+            val = exception_of("schedule()", val, *exc)
+        p = handed = self._handed(coroutine, stack)
+        if p is None:
             p = self._make(*_check_stack(coroutine, stack))
-        p._value, p._error = (val, None) if error is None else (None, error)
+        p._value = val
+        if exc:
+            p._special |= _THROWING
         self._append(p)
+        if handed is not None:
+            self._unhand(p)
         return p
 
     def run(self):
@@ -336,37 +363,56 @@ class BaseTrampoline:
         For a pseudothread's last turn that is its result. An error that leaves a root leaves `run()`; all else stays queued and `run()` may
         be called again. RuntimeError inside `run()` of the same trampoline and from a second thread.
         """
-        self._begin()
-        entry = result = queue = entries = None
+        entry = result = queue = take = error = None
+        mine = (get_ident(),)
         try:
+            self._begin(mine)
             while self._running:
                 if queue is not self._queue:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
                     self._alone = entries is not queue and not self._overridden
+                    take = iter(entries.popleft, _MISSING)
                 if not entries:
                     if not self._parked or not self._wait():
                         break
                     continue
-                entry = entries.popleft()
+                for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
+                    break
+                entry = self._current
                 self._held = None
-                if type(entry) is not Pseudothread or entry._trampoline is not self:
+                if type(entry) is not Pseudothread:
                     result = entry()
                     continue
-                self._advance(entry, entries)
                 result = None
+                if entry._state == _ENDED and entry._value is _MISSING:
+                    continue  # closed while it stood in a queue that is not ours
+                if entry._trampoline is not self:
+                    entry._state = _TAKEN if entry._state == _QUEUED else entry._state
+                    result = entry()
+                    continue
+                entry = self._advance(entry, entries)
                 if entry._state == _ENDED:
-                    if entry._error is not None:
-                        raise note_on(entry._error, entry._name, entry.added)
+                    if entry._special:
+                        error = note_on(entry._value, entry._name, entry.added)
+                        context = error.__context__
+                        raise error
                     result = entry._value if entry._value is not _MISSING else None
             return result
-        except BaseException as error:
-            self._recover(entry, error)
+        except BaseException as raised:
+            if self._runner is mine and raised is not error:
+                self._recover(self._current, raised)
+            _cut(raised.__traceback__)
             raise
         finally:
-            self._running = self._alone = False
-            self._thread = None
-            entry = self._held = None
+            if self._runner is mine:
+                self._running = self._alone = False
+                self._current = None
+                del self._runner
+                entry = self._held = None
+            if error is not None:
+                error.__context__ = context  # raised in an `except` block of the user's it would have got one
+                error = None
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -384,11 +430,15 @@ class BaseTrampoline:
         """Wait until something is queued. Return whether there is anything to run again."""
         return False
 
-    def _begin(self):
-        if self._thread is not None:
-            where = "inside itself" if self._thread == get_ident() else "by a second thread"
+    @property
+    def _thread(self):
+        return self._runner and self._runner[0]
+
+    def _begin(self, mine):
+        runner = self.__dict__.setdefault("_runner", mine)  # one step, even for two threads
+        if runner is not mine:
+            where = "inside itself" if runner == mine else "by a second thread"
             raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
-        self._thread = get_ident()
         self._running = True
         self._check_overridden()
 
@@ -396,9 +446,10 @@ class BaseTrampoline:
         self._overridden = type(self).schedule is not BaseTrampoline.schedule or "schedule" in self.__dict__
 
     def _make(self, coroutine, stack):
-        p = Pseudothread.__new__(Pseudothread)
+        p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, _TAKEN
-        p._value = p._error = p._name = p._context = p._code = p._instruction = None
+        p._value = p._name = p._context = p._code = p._instruction = None
+        p._special = 0
         return p
 
     def _append(self, p):
@@ -411,25 +462,39 @@ class BaseTrampoline:
             queue.append(p)
 
     def _remove(self, p):
-        if type(self._queue) is Queue:
+        if p in self._queue:  # else it stands in another's, where it will be passed over
             self._queue._entries.remove(p)
 
+    def _handed(self, coroutine, stack):
+        """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
+        for p in self._handing:
+            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
+                return p
+        return None
+
+    def _unhand(self, p):
+        """Return whether it was still there."""
+        if p not in self._handing:
+            return False
+        self._handing.remove(p)
+        return True
+
     def _advance(self, p, entries):
-        """Make turns of `p`: as many as come before another of the `entries`; one, if they are None. Its state says how that ended."""
-        top, stack, value, error, context = p._top, p._stack, p._value, p._error, p._context
-        if p._state == _ENDED and p._value is _MISSING:
-            return  # closed while it stood in a queue that is not ours
+        """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
+
+        Return the pseudothread that had the last turn. Its state says how that ended.
+        """
         if p._state > _TAKEN:
             raise p._misuse("call")
-        p._value = p._error = let_go = None
-        p._state = _RUNNING
+        let_go = None
+        take = iter(entries.popleft, _MISSING) if entries is not None else None
+        top, stack, value = p._top, p._stack, p._value
+        p._value = None
+        p._state, self._current = _RUNNING, p
         for _ in repeat(None, _TURNS):
-            thrown = sent = let_go = None  # taken: now the last turn's goes
+            sent = let_go = None  # an entry has been taken: now goes what the last turn let go
             try:
-                if context is None:
-                    got = top.send(value) if error is None else top.throw(error)
-                else:
-                    got = context.run(top.send, value) if error is None else context.run(top.throw, error)
+                got = _resume(p, top, value) if p._special else top.send(value)
                 kind = type(got)
                 outcome = CALL if kind is GeneratorType or kind is CoroutineType else kinds.get(kind)
                 if outcome is None:
@@ -438,7 +503,7 @@ class BaseTrampoline:
                 outcome, got = VALUE, stop.value
             except BaseException as raised:
                 outcome, got = _caught(raised)
-            sent, thrown, value, error = value, error, None, None
+            sent, value = value, None
             if outcome == CALL:
                 stack = p._stack = (top, stack)
                 top = p._top = got
@@ -446,35 +511,50 @@ class BaseTrampoline:
                 let_go, top = top, got
                 p._top = top
             elif outcome == WAIT or not stack:
-                self._held = (sent, thrown, top)
+                self._held = (sent, top)
                 return self._park(p, got) if outcome == WAIT else p._end(got, outcome)
             else:
-                let_go = top
+                let_go, value = top, got
                 top, stack = stack
                 p._top, p._stack = top, stack
-                value, error = (got, None) if outcome == VALUE else (None, got)
+                if outcome == ERROR:
+                    p._special |= _THROWING
             got = None
-            if entries is None or entries or not self._alone:
+            if not self._alone or entries is None:
                 break
-        p._value, p._error = value, error
-        self._held = (sent, thrown, let_go)
+            if entries:
+                p._value, p._state = value, _QUEUED
+                entries.append(p)
+                for self._current in take:
+                    break
+                following = self._current
+                if type(following) is not Pseudothread or following._trampoline is not self or following._state != _QUEUED:
+                    entries.appendleft(following)
+                    self._held = (sent, let_go)
+                    return p
+                p = following
+                top, stack, value = p._top, p._stack, p._value
+                p._value, p._state = None, _RUNNING
+        p._value = value
+        self._held = (sent, let_go)
         self._continue(p)
+        return p
 
     def _continue(self, p):
         """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
         if not self._overridden:
             return self._append(p)
-        value, error, p._value, p._error = p._value, p._error, None, None
-        p._state = _TAKEN
-        self._handing = p
+        value, throwing = p._value, p._special & _THROWING
+        p._value, p._special, p._state = None, p._special & ~_THROWING, _TAKEN
+        coroutine, stack = p._top, p._stack
+        self._handing.append(p)
         try:
-            if error is None:
-                self.schedule(p._top, p._stack, value)
+            if throwing:
+                self.schedule(coroutine, stack, type(value), value, value.__traceback__)
             else:
-                self.schedule(p._top, p._stack, type(error), error, error.__traceback__)
+                self.schedule(coroutine, stack, value)
         finally:
-            if self._handing is p:  # what came back, if anything, was another coroutine or stack
-                self._handing = None
+            if self._unhand(p) and p._state == _TAKEN:  # what came back, if anything, was another coroutine or stack
                 p._end(_MISSING, VALUE)
 
     def _park(self, p, suspension):
@@ -482,29 +562,57 @@ class BaseTrampoline:
         self._parked[p] = suspension
         try:
             suspension.suspend(p)
-            return
+            return p
         except BaseException as raised:
-            _, error = _caught(raised)
-        if self._parked.pop(p, None) is not None:
-            p._value, p._error = None, error
-            self._continue(p)
-        elif p._state == _ENDED:
+            raised.__traceback__ = _cut(raised.__traceback__)
+            error = raised
+        if p._state == _ENDED:
             raise error
-        else:
-            p._value, p._error = None, error  # resumed already, and its turn has not come
+        parked = self._parked.pop(p, None) is not None
+        p._value = error  # in place of what it was resumed with, if that was done already
+        p._special |= _THROWING
+        if parked:
+            self._continue(p)
+        return p
 
     def _recover(self, entry, error):
-        # Ctrl-C can strike between two lines of this core (the C core has none): nothing that was queued is lost by it.
+        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
             if entry._state == _QUEUED and entry not in self._queue:
                 self._queue._entries.appendleft(entry)
-            elif entry._state == _RUNNING:
+            elif entry._state == _RUNNING or entry._state == _TAKEN and type(self._queue) is Queue:
                 entry._end(error, ERROR)
 
 
+def _resume(p, top, value):
+    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
+    throwing, p._special = p._special & _THROWING, p._special & ~_THROWING
+    if throwing:
+        end_of_call(top)
+    resume = top.throw if throwing else top.send
+    trampoline, context = p._trampoline, p._context
+    outer = trampoline._entered
+    if context is None or context is outer:
+        return resume(value)
+    trampoline._entered = context
+    try:
+        return context.run(resume, value)
+    finally:
+        trampoline._entered = outer
+
+
+def _cut(traceback):
+    """Cut our own frames off behind the first entry of `traceback`. Return what is left behind it."""
+    following = traceback.tb_next
+    while following is not None and following.tb_frame.f_code in _OWN_CODES:
+        following = following.tb_next
+    traceback.tb_next = following
+    return following
+
+
 def _caught(error):
-    """Cut our own frame off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
-    error.__traceback__ = error.__traceback__.tb_next
+    """Cut our own frames off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
+    error.__traceback__ = _cut(error.__traceback__)
     if not isinstance(error, TailCall):
         return ERROR, error
     if is_coroutine(error.call):
@@ -512,17 +620,17 @@ def _caught(error):
     return ERROR, no_coroutine("TailCall()", error.call)
 
 
-def _close(coroutine, failure, context):
-    """Throw GeneratorExit, or the callee's `failure`, into `coroutine`. Return the error that it leaves, or None."""
-    error = GeneratorExit() if failure is None else failure
+def _close(p, failure):
+    """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
+    p._special |= _THROWING
     try:
-        got = coroutine.throw(error) if context is None else context.run(coroutine.throw, error)
+        got = _resume(p, p._top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):
         return None
     except BaseException as raised:
-        raised.__traceback__ = raised.__traceback__.tb_next
+        raised.__traceback__ = _cut(raised.__traceback__)
         return raised
-    return ignored_exit(coroutine, got)
+    return ignored_exit(p._top, got)
 
 
 def _enter(entry):
@@ -533,12 +641,6 @@ def _enter(entry):
         entry._state = _QUEUED
     elif not callable(entry):
         raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
-
-
-def is_coroutine(value):
-    """Return whether `value` is what a trampoline resumes: a generator, a native coroutine, or one of collections.abc's classes."""
-    kind = type(value)
-    return kind is GeneratorType or kind is CoroutineType or meaning_of(value) == CALL
 
 
 def _check_stack(coroutine, stack):
@@ -553,3 +655,9 @@ def _check_stack(coroutine, stack):
             raise no_coroutine("the stack of schedule()", rest[0])
         rest = rest[1]
     return coroutine, stack or ()
+
+
+_OWN_CODES = {
+    function.__code__
+    for function in (BaseTrampoline._advance, BaseTrampoline._park, BaseTrampoline._continue, BaseTrampoline._append, _resume)
+}

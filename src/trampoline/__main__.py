@@ -1,0 +1,45 @@
+"""`python -m trampoline`: say what is installed, and run the sub-commands."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+
+from trampoline import __version__
+from trampoline._core import accelerated, reason
+
+_SUBCOMMANDS = "demo      walk the standard library's syntax trees and an expression nested 100,000 deep, beside PEP 342's recipe"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line `arguments` and return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trampoline",
+        description="Without a sub-command: say which version, which core and which Python this is.",
+    )
+    parser.add_argument("--version", action="version", version=f"ctrampoline {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    demo_parser = commands.add_parser("demo", help="show what it does on real input, beside PEP 342's recipe")
+    demo_parser.add_argument("--files", type=_positive, metavar="N", help="walk only the first N files")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "demo":
+        from trampoline._demo import demo
+
+        return demo(chosen.files)
+    print(f"ctrampoline {__version__}")
+    print(f"core: {'C' if accelerated else 'Python (slower)'}, accelerated = {accelerated}: {reason}")
+    print(f"Python: {platform.python_implementation()} {platform.python_version()} on {platform.platform()}")
+    print(f"sub-commands (each with --help):\n  {_SUBCOMMANDS}")
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a number of files from 1 on, not {text!r}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+from trampoline import _ctrampoline
+
+core = _ctrampoline
+accelerated: bool
+reason: str

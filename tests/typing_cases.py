@@ -1,0 +1,85 @@
+"""What a type checker must know of the package. Not run: mypy --strict and pyright read it (see `.ci/run`)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from typing_extensions import assert_type
+
+from trampoline import Pseudothread, Suspension, Trampoline, call, consumer, trampoline
+
+
+def child() -> Generator[Any, Any, int]:
+    """A callee whose result is typed by what it returns."""
+    yield
+    return 1
+
+
+async def native() -> str:
+    """The same as a native coroutine."""
+    return "text"
+
+
+def caller() -> Generator[Any, Any, float]:
+    """Call both, by `yield from call()`, and one by a plain yield."""
+    number = yield from call(child())
+    assert_type(number, int)
+    text = yield from call(native())
+    assert_type(text, str)
+    anything = yield child()
+    assert_type(anything, Any)
+    return number + len(text)
+
+
+async def awaiting() -> int:
+    """Call both by `await call()`."""
+    number = await call(child())
+    assert_type(number, int)
+    text = await call(native())
+    assert_type(text, str)
+    return number
+
+
+class Never(Suspension):
+    """A suspension with the right signature."""
+
+    def suspend(self, pseudothread: Pseudothread[Any]) -> None:
+        """Resume at once."""
+        pseudothread.resume(1)
+
+
+@consumer
+def collect(sink: list[str]) -> Generator[None, str, None]:
+    """A consumer keeps its signature."""
+    while True:
+        sink.append((yield))
+
+
+class Pages:
+    """Consumers as methods of every kind."""
+
+    @consumer
+    def method(self) -> Generator[int, str, None]:
+        """A plain method."""
+        yield 1
+
+    @consumer
+    @classmethod
+    def of_class(cls) -> Generator[int, str, None]:
+        """A classmethod."""
+        yield 1
+
+
+def use() -> None:
+    """The types that come out."""
+    t = Trampoline()
+    assert_type(t.add(caller()), Pseudothread[float])
+    assert_type(t.add(awaiting()).result(), int)
+    assert_type(trampoline(native()), str)
+    assert_type(collect([]), Generator[None, str, None])
+    assert_type(Pages().method(), Generator[int, str, None])
+    with Trampoline() as inner:
+        assert_type(inner, Trampoline)
+    t.add(child)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    call(42)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
