@@ -1,0 +1,324 @@
+"""Other threads and signals: one thread at a time is inside `run()`, others may add, schedule, stop, resume and throw; and a Ctrl-C,
+wherever it strikes, arrives, loses nothing that was queued and leaves a trampoline that can run again."""
+
+import _thread
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import trampoline
+
+
+def value(result):
+    return result
+    yield
+
+
+def in_thread(act):
+    """Start a thread that calls `act`. Return it and the list that its error, if any, is put in."""
+    errors = []
+
+    def body():
+        try:
+            act()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    return thread, errors
+
+
+@pytest.fixture
+def quick_switches():
+    """Let threads interrupt one another as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_run_from_a_second_thread_is_refused(core):
+    inside, go_on = threading.Event(), threading.Event()
+
+    def root():
+        inside.set()
+        go_on.wait()
+        yield "first"
+
+    t = core.Trampoline()
+    p = t.add(root())
+    left = t.add(value("left"))
+    thread, errors = in_thread(t.run)
+    inside.wait()
+    try:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match=r"run\(\) of <.*> was called by a second thread"):
+                t.run()
+            assert t.running
+        with pytest.raises(RuntimeError, match="inside"):
+            t.close()
+        for act in (p.resume, p.close, p):
+            with pytest.raises(RuntimeError, match="is running"):
+                act()
+    finally:
+        go_on.set()
+        thread.join()
+    assert errors == []
+    assert (p.result(), left.result(), t.running) == ("first", "left", False)
+    t.add(value("from here"))
+    assert t.run() == "from here"
+
+
+def test_two_trampolines_run_in_two_threads(core, quick_switches):
+    def count(n):
+        return (yield count(n - 1)) + 1 if n else 0
+
+    def main(t):
+        for _ in range(20):
+            t.add(count(50))
+        results.append(t.run())
+
+    results = []
+    started = [in_thread(lambda: main(core.Trampoline())) for _ in range(3)]
+    for thread, _ in started:
+        thread.join()
+    assert [errors for _, errors in started] == [[], [], []]
+    assert results == [50, 50, 50]
+
+
+def busy(t, finished):
+    """Keep `t` running until `finished` is set."""
+    turns = 0
+    while not finished.is_set():
+        turns += 1
+        yield value(turns)
+    return turns
+
+
+def test_add_and_schedule_from_other_threads(core, quick_switches):
+    done, finished = [], threading.Event()
+
+    def short(n):
+        got = yield value(n)
+        done.append(got)
+
+    def adding(first):
+        for n in range(first, first + 200):
+            t.add(short(n)) if n % 2 else t.schedule(short(n))
+
+    t = core.Trampoline()
+    t.add(busy(t, finished))
+    runner, failures = in_thread(t.run)
+    others = [in_thread(lambda first=first: adding(first)) for first in (0, 1000, 2000)]
+    for thread, _ in others:
+        thread.join()
+    finished.set()
+    runner.join()
+    t.run()
+    assert failures == [error for _, errors in others for error in errors] == []
+    assert sorted(done) == [n for first in (0, 1000, 2000) for n in range(first, first + 200)]
+
+
+def test_stop_from_another_thread(core):
+    started = threading.Event()
+
+    def endless():
+        while True:
+            yield value(None)
+            started.set()
+
+    t = core.Trampoline()
+    t.add(endless())
+    runner, failures = in_thread(t.run)
+    started.wait()
+    while runner.is_alive():
+        t.stop()
+        runner.join(0.01)
+    assert failures == []
+    assert (len(t.queue), t.running) == (1, False)
+
+
+def test_resume_and_throw_from_other_threads(core, park, quick_switches):
+    finished = threading.Event()
+    got = []
+
+    def waits():
+        try:
+            got.append((yield park))
+        except KeyError as error:
+            got.append(error.args[0])
+
+    t = core.Trampoline()
+    waiting = [t.add(waits()) for _ in range(200)]
+    t.run()
+    t.add(busy(t, finished))
+    runner, failures = in_thread(t.run)
+    resumed, refused = [], []
+
+    def resuming():
+        for n, p in enumerate(waiting):
+            try:
+                p.throw(KeyError(n)) if n % 3 else p.resume(n)
+            except RuntimeError as error:
+                refused.append(error)
+            else:
+                resumed.append(n)
+
+    others = [in_thread(resuming) for _ in range(4)]
+    for thread, _ in others:
+        thread.join()
+    finished.set()
+    runner.join()
+    t.run()
+    assert failures == [error for _, errors in others for error in errors] == []
+    assert sorted(resumed) == sorted(got) == list(range(200))
+    assert len(refused) == 600
+    assert all(p.done for p in waiting)
+
+
+interrupts = {"raise_signal": lambda: signal.raise_signal(signal.SIGINT), "interrupt_main": _thread.interrupt_main}
+
+
+@pytest.fixture
+def sigint():
+    """Let SIGINT raise KeyboardInterrupt, as at a terminal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("how", interrupts)
+@pytest.mark.parametrize("caught", [False, True])
+def test_ctrl_c_in_a_coroutine_travels_like_any_error(core, sigint, how, caught):
+    log = []
+
+    def callee():
+        try:
+            interrupts[how]()
+            for _ in range(1000):
+                yield value(1)
+        finally:
+            log.append("finally")
+
+    def root():
+        try:
+            yield callee()
+        except KeyboardInterrupt:
+            log.append("in the caller")
+            if not caught:
+                raise
+        yield "went on"
+
+    t = core.Trampoline()
+    p = t.add(root())
+    left = t.add(value("left"))
+    if caught:
+        t.run()
+        assert p.result() == "went on"
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            t.run()
+        assert p.done
+    assert log == ["finally", "in the caller"]
+    assert not t.running
+    t.run()
+    assert left.result() == "left"
+
+
+@pytest.mark.parametrize("how", interrupts)
+def test_ctrl_c_in_a_callable_of_the_queue(core, sigint, how):
+    def interrupt():
+        interrupts[how]()
+        for _ in range(1000):
+            value(1)
+
+    t = core.Trampoline()
+    first = t.add(value("first"))
+    t.queue.append(interrupt)
+    left = t.add(value("left"))
+    with pytest.raises(KeyboardInterrupt):
+        t.run()
+    assert first.done
+    assert list(t.queue) == [left]
+    assert t.run() == "left"
+
+
+WHEREVER = """
+import signal
+
+class Own(core.Trampoline):
+    def schedule(self, coroutine, stack=(), val=None, *exc):
+        return super().schedule(coroutine, stack, val, *exc)
+
+def strike(number, frame):
+    struck.append(number)
+    raise KeyboardInterrupt
+
+def value(result):
+    return result
+    yield
+
+def root():
+    for n in range(8):
+        yield value(n)
+
+struck, lost = [], []
+signal.signal(signal.SIGALRM, strike)
+for attempt in range(2000):
+    t = {cls}()
+    ps = [t.add(root()) for _ in range(5)]
+    struck.clear()
+    arrived, failed = False, None
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + attempt % 60))
+        t.run()
+        while not struck:
+            pass
+    except KeyboardInterrupt:
+        arrived = True
+    try:
+        t.run()
+    except RuntimeError as error:
+        failed = str(error)
+    if not arrived or failed or t.running or not all(p.done for p in ps):
+        lost.append((arrived, failed, t.running, [p.state for p in ps]))
+print(len(lost), *lost[:3])
+"""
+
+
+def run_script(core, script):
+    path = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(trampoline.__file__))]
+    head = f"import sys\nsys.path[:0] = {path!r}\nfrom conftest import load\ncore = load({core.name!r})\n"
+    done = subprocess.run([sys.executable, "-c", head + script], capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
+@pytest.mark.parametrize("cls", ["core.Trampoline", "Own"])
+def test_ctrl_c_wherever_it_strikes(core, cls):
+    assert run_script(core, WHEREVER.format(cls=cls)) == (0, "0\n", "")
+
+
+NO_BYTECODE = """
+import functools, signal
+t = core.Trampoline()
+again = functools.partial(len, ())
+again.__setstate__((t.queue.append, (again,), {}, {}))
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+t.queue.append(again)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try:
+    t.run()
+except KeyboardInterrupt:
+    print(len(t.queue), t.running)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
+def test_ctrl_c_among_callables_without_bytecode(core):
+    assert run_script(core, NO_BYTECODE) in [(0, "1 False\n", ""), (0, "0 False\n", "")]
