@@ -24,14 +24,13 @@ def consumer(function):
             raise TypeError(f"consumer() decorates a generator function, but {_name(function)}() returned {describe(generator)}")
         try:
             next(generator)
+            return generator
         except StopIteration:
-            finished = True
+            pass  # told outside: the error that follows from it is not its consequence
         except BaseException as error:
             if hasattr(error, "add_note"):
                 error.add_note(f"while the consumer {_name(function)}() was run to its first yield")
             raise
-        else:
-            return generator
         raise RuntimeError(f"the consumer {_name(function)}() finished before its first yield: it has no place to receive what is sent")
 
     return primed

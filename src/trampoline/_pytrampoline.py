@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from collections import deque
 from contextvars import Context
 from itertools import repeat
-from types import CoroutineType, GeneratorType, GenericAlias
+from types import CoroutineType, GeneratorType
 
 from trampoline._base import (
     CALL,
@@ -28,250 +27,33 @@ from trampoline._base import (
     WAIT,
     TailCall,
     describe,
-    end_of_call,
     exception_of,
-    ignored_exit,
     is_coroutine,
     kinds,
-    line_of,
     meaning_of,
-    misuse,
-    name_of,
     no_coroutine,
     note_on,
-    place_of,
+)
+from trampoline._pypseudothread import (
+    ENDED,
+    IN_CONTEXT,
+    MISSING,
+    OWN_CODES,
+    PARKED,
+    QUEUED,
+    RUNNING,
+    TAKEN,
+    THROWING,
+    Pseudothread,
+    Queue,
+    cut,
+    resume_specially,
 )
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
-_QUEUED, _TAKEN, _RUNNING, _PARKED, _ENDED = range(5)
-_STATES = ("queued", "queued", "running", "parked", "ended")
-_THROWING, _IN_CONTEXT = 1, 2  # what can be special about a pseudothread's next turn
 _TURNS = 1000  # at most so many turns of one pseudothread before the run loop looks at anything else
-_MISSING = object()
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
-
-
-class Pseudothread:
-    """A stack of coroutines, the root at the bottom, that calls and results push and pop. `Trampoline.add()` makes it.
-
-    It is what stands in the trampoline's queue: calling it makes one turn.
-    """
-
-    __slots__ = (
-        "_trampoline", "_top", "_stack", "_value", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
-    )  # fmt: skip
-
-    __class_getitem__ = classmethod(GenericAlias)
-
-    def __init_subclass__(cls, **kwargs):
-        raise TypeError(f"type {__name__ + '.Pseudothread'!r} is not an acceptable base type")
-
-    def __new__(cls, *args, **kwargs):
-        p = object.__new__(cls)
-        p._state, p._special, p._value = _ENDED, 0, _MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
-        return p
-
-    def __init__(self, *args, **kwargs):
-        raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
-
-    def __call__(self):
-        """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
-
-        RuntimeError if the pseudothread is in the queue (take it out first), running, parked or ended.
-        """
-        if self._state != _TAKEN:
-            raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
-        trampoline = self._trampoline
-        held, current = trampoline._held, trampoline._current
-        try:
-            trampoline._advance(self, None)
-        finally:
-            trampoline._held, trampoline._current = held, current
-        if self._state != _ENDED or self._value is _MISSING:
-            return None
-        if self._special:
-            context = self._value.__context__
-            try:
-                raise self._value
-            finally:
-                self._value.__context__ = context  # raised in an `except` block it would have got one
-        return self._value
-
-    def resume(self, value=None):
-        """Queue a parked pseudothread: its innermost coroutine will be sent `value`. From any thread.
-
-        RuntimeError if it is queued, running or ended.
-        """
-        self._unpark("resume")
-        self._value = value
-        self._trampoline._continue(self)
-
-    def throw(self, error):
-        """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
-
-        RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
-        """
-        error = exception_of("throw()", error)
-        self._unpark("throw into")
-        self._value = error
-        self._special |= _THROWING
-        self._trampoline._continue(self)
-
-    def close(self):
-        """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
-
-        As with a generator's own `close()`, a coroutine must not yield then (RuntimeError); another error that it raises goes into its
-        caller, and out of `close()` where none of them catches it. Nothing happens if it has ended. RuntimeError if it is running.
-        """
-        if self._state == _ENDED:
-            return
-        if self._state == _RUNNING:
-            raise self._misuse("close")
-        if self._state == _PARKED:
-            self._unpark("close")
-        elif self._state == _QUEUED:
-            self._trampoline._remove(self)
-        self._state = _RUNNING
-        self._value = failure = None
-        while True:
-            failure = _close(self, failure)
-            if not self._stack:
-                break
-            self._top, self._stack = self._stack
-        self._end(_MISSING, VALUE)
-        if failure is not None:
-            context = failure.__context__
-            try:
-                raise failure
-            finally:
-                failure.__context__ = context  # an error raised in an `except` block gets one
-                failure = None
-
-    @property
-    def done(self):
-        """Whether it has ended: by a result, by an error or by `close()`."""
-        return self._state == _ENDED
-
-    def result(self):
-        """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
-        if self._state != _ENDED:
-            raise RuntimeError(f"{self!r} has no result yet")
-        if self._special:
-            context = self._value.__context__
-            try:
-                raise self._value.with_traceback(self._stack)
-            finally:
-                self._value.__context__ = context
-        if self._value is _MISSING:
-            raise RuntimeError(f"{self!r} was closed before it had a result")
-        return self._value
-
-    @property
-    def stack(self):
-        """The coroutines from the root to the innermost, as a tuple; empty after the end."""
-        if self._state == _ENDED:
-            return ()
-        found, stack = [self._top], self._stack
-        while stack:
-            coroutine, stack = stack
-            found.append(coroutine)
-        return tuple(reversed(found))
-
-    @property
-    def state(self):
-        """'queued', 'running', 'parked' or 'ended'."""
-        return _STATES[self._state]
-
-    @property
-    def name(self):
-        """The name that `add()` was given, or that of the root's function."""
-        return name_of(self.stack[0]) if self._name is None and self._top is not None else self._name
-
-    @property
-    def waits_for(self):
-        """The suspension for which it is parked, or None."""
-        return self._value if self._state == _PARKED else None
-
-    @property
-    def added(self):
-        """Where it was added: (file name, line number), or None where that is unknown."""
-        return None if self._code is None else line_of(self._code, self._instruction)
-
-    def __repr__(self):
-        if self._state == _ENDED:
-            return f"<Pseudothread {self._name!r} ended>"
-        waits = f" for {self._value!r}" if self._state == _PARKED else ""
-        return f"<Pseudothread {self.name!r} {self.state}{waits} at {place_of(self._top)}>"
-
-    def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
-        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
-        return misuse(verb, self, why)
-
-    def _unpark(self, verb):
-        # pop() is one step, so of two threads that resume at once one gets the RuntimeError.
-        if self._trampoline._parked.pop(self, None) is None:
-            raise self._misuse(verb)
-        self._value = None
-
-    def _end(self, value, outcome):
-        self._name = self.name
-        self._state = _ENDED
-        self._top = self._stack = self._context = None
-        self._value, self._special = value, 0
-        if outcome == ERROR:
-            self._special = _THROWING
-            self._stack = value.__traceback__  # for result(), which must not make it longer each time
-        return self
-
-
-class Queue:
-    """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
-
-    __slots__ = ("_entries", "__weakref__")
-
-    def __init__(self):
-        self._entries = deque()
-
-    def __init_subclass__(cls, **kwargs):
-        raise TypeError(f"type {__name__ + '.Queue'!r} is not an acceptable base type")
-
-    def append(self, entry):
-        """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
-        _enter(entry)
-        self._entries.append(entry)
-
-    def appendleft(self, entry):
-        """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
-        _enter(entry)
-        self._entries.appendleft(entry)
-
-    def popleft(self):
-        """Remove and return the first entry. IndexError if there is none."""
-        if not self._entries:
-            raise IndexError("popleft() from an empty queue")
-        entry = self._entries.popleft()
-        if type(entry) is Pseudothread and entry._state == _QUEUED:
-            entry._state = _TAKEN
-        return entry
-
-    def clear(self):
-        """Remove all entries."""
-        while self._entries:
-            self.popleft()
-
-    def __len__(self):
-        return len(self._entries)
-
-    def __bool__(self):
-        return bool(self._entries)
-
-    def __iter__(self):
-        return iter(list(self._entries))
-
-    def __repr__(self):
-        return f"Queue({list(self._entries)!r})"
 
 
 class BaseTrampoline:
@@ -304,8 +86,8 @@ class BaseTrampoline:
                 raise TypeError(f"a queue has append(), popleft() and len(), but {describe(queue)} has no {method}")
         if type(self._queue) is Queue and queue is not self._queue:
             for entry in self._queue:  # whoever moves them into the new queue takes them
-                if type(entry) is Pseudothread and entry._state == _QUEUED:
-                    entry._state = _TAKEN
+                if type(entry) is Pseudothread and entry._state == QUEUED:
+                    entry._state = TAKEN
         self._queue = queue
         self._alone = False
 
@@ -320,7 +102,7 @@ class BaseTrampoline:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
         p = self._make(coroutine, ())
         if context is not None:
-            p._special = _IN_CONTEXT
+            p._special = IN_CONTEXT
         p._name, p._context = name, context
         if _ON_CPYTHON:
             frame = sys._getframe(1)
@@ -351,7 +133,7 @@ class BaseTrampoline:
             p = self._make(*_check_stack(coroutine, stack))
         p._value = val
         if exc:
-            p._special |= _THROWING
+            p._special |= THROWING
         self._append(p)
         if handed is not None:
             self._unhand(p)
@@ -372,7 +154,7 @@ class BaseTrampoline:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
                     self._alone = entries is not queue and not self._overridden
-                    take = iter(entries.popleft, _MISSING)
+                    take = iter(entries.popleft, MISSING)
                 if not entries:
                     if not self._parked or not self._wait():
                         break
@@ -385,24 +167,24 @@ class BaseTrampoline:
                     result = entry()
                     continue
                 result = None
-                if entry._state == _ENDED and entry._value is _MISSING:
+                if entry._state == ENDED and entry._value is MISSING:
                     continue  # closed while it stood in a queue that is not ours
                 if entry._trampoline is not self:
-                    entry._state = _TAKEN if entry._state == _QUEUED else entry._state
+                    entry._state = TAKEN if entry._state == QUEUED else entry._state
                     result = entry()
                     continue
                 entry = self._advance(entry, entries)
-                if entry._state == _ENDED:
+                if entry._state == ENDED:
                     if entry._special:
                         error = note_on(entry._value, entry._name, entry.added)
                         context = error.__context__
                         raise error
-                    result = entry._value if entry._value is not _MISSING else None
+                    result = entry._value if entry._value is not MISSING else None
             return result
         except BaseException as raised:
             if self._runner is mine and raised is not error:
                 self._recover(self._current, raised)
-            _cut(raised.__traceback__)
+            cut(raised.__traceback__)
             raise
         finally:
             if self._runner is mine:
@@ -447,7 +229,7 @@ class BaseTrampoline:
 
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
-        p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, _TAKEN
+        p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
         p._value = p._name = p._context = p._code = p._instruction = None
         p._special = 0
         return p
@@ -455,10 +237,10 @@ class BaseTrampoline:
     def _append(self, p):
         queue = self._queue
         if type(queue) is Queue:
-            p._state = _QUEUED
+            p._state = QUEUED
             queue._entries.append(p)
         else:
-            p._state = _TAKEN
+            p._state = TAKEN
             queue.append(p)
 
     def _remove(self, p):
@@ -484,17 +266,17 @@ class BaseTrampoline:
 
         Return the pseudothread that had the last turn. Its state says how that ended.
         """
-        if p._state > _TAKEN:
+        if p._state > TAKEN:
             raise p._misuse("call")
         let_go = None
-        take = iter(entries.popleft, _MISSING) if entries is not None else None
+        take = iter(entries.popleft, MISSING) if entries is not None else None
         top, stack, value = p._top, p._stack, p._value
         p._value = None
-        p._state, self._current = _RUNNING, p
+        p._state, self._current = RUNNING, p
         for _ in repeat(None, _TURNS):
             sent = let_go = None  # an entry has been taken: now goes what the last turn let go
             try:
-                got = _resume(p, top, value) if p._special else top.send(value)
+                got = resume_specially(p, top, value) if p._special else top.send(value)
                 kind = type(got)
                 outcome = CALL if kind is GeneratorType or kind is CoroutineType else kinds.get(kind)
                 if outcome is None:
@@ -518,23 +300,23 @@ class BaseTrampoline:
                 top, stack = stack
                 p._top, p._stack = top, stack
                 if outcome == ERROR:
-                    p._special |= _THROWING
+                    p._special |= THROWING
             got = None
             if not self._alone or entries is None:
                 break
             if entries:
-                p._value, p._state = value, _QUEUED
+                p._value, p._state = value, QUEUED
                 entries.append(p)
                 for self._current in take:
                     break
                 following = self._current
-                if type(following) is not Pseudothread or following._trampoline is not self or following._state != _QUEUED:
+                if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
                     entries.appendleft(following)
                     self._held = (sent, let_go)
                     return p
                 p = following
                 top, stack, value = p._top, p._stack, p._value
-                p._value, p._state = None, _RUNNING
+                p._value, p._state = None, RUNNING
         p._value = value
         self._held = (sent, let_go)
         self._continue(p)
@@ -544,8 +326,8 @@ class BaseTrampoline:
         """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
         if not self._overridden:
             return self._append(p)
-        value, throwing = p._value, p._special & _THROWING
-        p._value, p._special, p._state = None, p._special & ~_THROWING, _TAKEN
+        value, throwing = p._value, p._special & THROWING
+        p._value, p._special, p._state = None, p._special & ~THROWING, TAKEN
         coroutine, stack = p._top, p._stack
         self._handing.append(p)
         try:
@@ -554,23 +336,23 @@ class BaseTrampoline:
             else:
                 self.schedule(coroutine, stack, value)
         finally:
-            if self._unhand(p) and p._state == _TAKEN:  # what came back, if anything, was another coroutine or stack
-                p._end(_MISSING, VALUE)
+            if self._unhand(p) and p._state == TAKEN:  # what came back, if anything, was another coroutine or stack
+                p._end(MISSING, VALUE)
 
     def _park(self, p, suspension):
-        p._state, p._value = _PARKED, suspension
+        p._state, p._value = PARKED, suspension
         self._parked[p] = suspension
         try:
             suspension.suspend(p)
             return p
         except BaseException as raised:
-            raised.__traceback__ = _cut(raised.__traceback__)
+            raised.__traceback__ = cut(raised.__traceback__)
             error = raised
-        if p._state == _ENDED:
+        if p._state == ENDED:
             raise error
         parked = self._parked.pop(p, None) is not None
         p._value = error  # in place of what it was resumed with, if that was done already
-        p._special |= _THROWING
+        p._special |= THROWING
         if parked:
             self._continue(p)
         return p
@@ -578,69 +360,20 @@ class BaseTrampoline:
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
-            if entry._state == _QUEUED and entry not in self._queue:
+            if entry._state == QUEUED and entry not in self._queue:
                 self._queue._entries.appendleft(entry)
-            elif entry._state == _RUNNING or entry._state == _TAKEN and type(self._queue) is Queue:
+            elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
                 entry._end(error, ERROR)
-
-
-def _resume(p, top, value):
-    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
-    throwing, p._special = p._special & _THROWING, p._special & ~_THROWING
-    if throwing:
-        end_of_call(top)
-    resume = top.throw if throwing else top.send
-    trampoline, context = p._trampoline, p._context
-    outer = trampoline._entered
-    if context is None or context is outer:
-        return resume(value)
-    trampoline._entered = context
-    try:
-        return context.run(resume, value)
-    finally:
-        trampoline._entered = outer
-
-
-def _cut(traceback):
-    """Cut our own frames off behind the first entry of `traceback`. Return what is left behind it."""
-    following = traceback.tb_next
-    while following is not None and following.tb_frame.f_code in _OWN_CODES:
-        following = following.tb_next
-    traceback.tb_next = following
-    return following
 
 
 def _caught(error):
     """Cut our own frames off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
-    error.__traceback__ = _cut(error.__traceback__)
+    error.__traceback__ = cut(error.__traceback__)
     if not isinstance(error, TailCall):
         return ERROR, error
     if is_coroutine(error.call):
         return TAIL, error.call
     return ERROR, no_coroutine("TailCall()", error.call)
-
-
-def _close(p, failure):
-    """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
-    p._special |= _THROWING
-    try:
-        got = _resume(p, p._top, GeneratorExit() if failure is None else failure)
-    except (StopIteration, GeneratorExit):
-        return None
-    except BaseException as raised:
-        raised.__traceback__ = _cut(raised.__traceback__)
-        return raised
-    return ignored_exit(p._top, got)
-
-
-def _enter(entry):
-    """Make `entry` one that stands in a Queue, or say why it cannot."""
-    if type(entry) is Pseudothread:
-        if entry._state != _TAKEN:
-            raise entry._misuse("queue", "is queued already")
-        entry._state = _QUEUED
-    elif not callable(entry):
-        raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
 
 
 def _check_stack(coroutine, stack):
@@ -657,7 +390,6 @@ def _check_stack(coroutine, stack):
     return coroutine, stack or ()
 
 
-_OWN_CODES = {
-    function.__code__
-    for function in (BaseTrampoline._advance, BaseTrampoline._park, BaseTrampoline._continue, BaseTrampoline._append, _resume)
-}
+OWN_CODES.update(
+    function.__code__ for function in (BaseTrampoline._advance, BaseTrampoline._park, BaseTrampoline._continue, BaseTrampoline._append)
+)

@@ -43,8 +43,8 @@ class Layer(Base):
     def close(self) -> None:
         """Close every pseudothread that is left, queued ones first, and empty the queue: all `finally` blocks run.
 
-        Each is closed whatever the others do; then the error that came out is raised (several: a BaseExceptionGroup of them where Python has
-        it, else the first). The trampoline may be used again. RuntimeError inside `run()`.
+        Each is closed whatever the others do; then the error that came out is raised (several: a BaseExceptionGroup of them where Python
+        has it, else the first). The trampoline may be used again. RuntimeError inside `run()`.
         """
         if self._thread is not None:
             raise RuntimeError(f"cannot close {self!r} inside run(): stop() it first")
@@ -55,7 +55,9 @@ class Layer(Base):
             except BaseException as raised:
                 errors.append(raised)
         if len(errors) > 1 and sys.version_info >= (3, 11):
-            raise BaseExceptionGroup(f"errors while {len(errors)} pseudothreads were closed", errors)
+            raise BaseExceptionGroup(  # noqa: F821 -- Python 3.11
+                f"errors while {len(errors)} pseudothreads were closed", errors
+            )
         if errors:
             error = errors.pop(0)
             context = error.__context__

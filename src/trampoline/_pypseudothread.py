@@ -1,0 +1,299 @@
+"""Pseudothreads and their queue, for the core in Python: what each can be asked and told. The run loop is in `_pytrampoline.py`."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import GenericAlias
+
+from trampoline._base import (
+    ERROR,
+    VALUE,
+    describe,
+    end_of_call,
+    exception_of,
+    ignored_exit,
+    line_of,
+    misuse,
+    name_of,
+    place_of,
+)
+
+QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
+_STATES = ("queued", "queued", "running", "parked", "ended")
+THROWING, IN_CONTEXT = 1, 2  # what can be special about a pseudothread's next turn
+MISSING = object()
+OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
+
+
+class Pseudothread:
+    """A stack of coroutines, the root at the bottom, that calls and results push and pop. `Trampoline.add()` makes it.
+
+    It is what stands in the trampoline's queue: calling it makes one turn.
+    """
+
+    __slots__ = (
+        "_trampoline", "_top", "_stack", "_value", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
+    )  # fmt: skip
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError("type 'trampoline._pytrampoline.Pseudothread' is not an acceptable base type")
+
+    def __new__(cls, *args, **kwargs):
+        p = object.__new__(cls)
+        p._state, p._special, p._value = ENDED, 0, MISSING
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
+        return p
+
+    def __init__(self, *args, **kwargs):
+        raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
+
+    def __call__(self):
+        """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
+
+        RuntimeError if the pseudothread is in the queue (take it out first), running, parked or ended.
+        """
+        if self._state != TAKEN:
+            raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
+        trampoline = self._trampoline
+        held, current = trampoline._held, trampoline._current
+        try:
+            trampoline._advance(self, None)
+        finally:
+            trampoline._held, trampoline._current = held, current
+        if self._state != ENDED or self._value is MISSING:
+            return None
+        if self._special:
+            context = self._value.__context__
+            try:
+                raise self._value
+            finally:
+                self._value.__context__ = context  # raised in an `except` block it would have got one
+        return self._value
+
+    def resume(self, value=None):
+        """Queue a parked pseudothread: its innermost coroutine will be sent `value`. From any thread.
+
+        RuntimeError if it is queued, running or ended.
+        """
+        self._unpark("resume")
+        self._value = value
+        self._trampoline._continue(self)
+
+    def throw(self, error):
+        """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
+
+        RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
+        """
+        error = exception_of("throw()", error)
+        self._unpark("throw into")
+        self._value = error
+        self._special |= THROWING
+        self._trampoline._continue(self)
+
+    def close(self):
+        """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
+
+        As with a generator's own `close()`, a coroutine must not yield then (RuntimeError); another error that it raises goes into its
+        caller, and out of `close()` where none of them catches it. Nothing happens if it has ended. RuntimeError if it is running.
+        """
+        if self._state == ENDED:
+            return
+        if self._state == RUNNING:
+            raise self._misuse("close")
+        if self._state == PARKED:
+            self._unpark("close")
+        elif self._state == QUEUED:
+            self._trampoline._remove(self)
+        self._state = RUNNING
+        self._value = failure = None
+        while True:
+            failure = _close(self, failure)
+            if not self._stack:
+                break
+            self._top, self._stack = self._stack
+        self._end(MISSING, VALUE)
+        if failure is not None:
+            context = failure.__context__
+            try:
+                raise failure
+            finally:
+                failure.__context__ = context  # an error raised in an `except` block gets one
+                failure = None
+
+    @property
+    def done(self):
+        """Whether it has ended: by a result, by an error or by `close()`."""
+        return self._state == ENDED
+
+    def result(self):
+        """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
+        if self._state != ENDED:
+            raise RuntimeError(f"{self!r} has no result yet")
+        if self._special:
+            context = self._value.__context__
+            try:
+                raise self._value.with_traceback(self._stack)
+            finally:
+                self._value.__context__ = context
+        if self._value is MISSING:
+            raise RuntimeError(f"{self!r} was closed before it had a result")
+        return self._value
+
+    @property
+    def stack(self):
+        """The coroutines from the root to the innermost, as a tuple; empty after the end."""
+        if self._state == ENDED:
+            return ()
+        found, stack = [self._top], self._stack
+        while stack:
+            coroutine, stack = stack
+            found.append(coroutine)
+        return tuple(reversed(found))
+
+    @property
+    def state(self):
+        """'queued', 'running', 'parked' or 'ended'."""
+        return _STATES[self._state]
+
+    @property
+    def name(self):
+        """The name that `add()` was given, or that of the root's function."""
+        return name_of(self.stack[0]) if self._name is None and self._top is not None else self._name
+
+    @property
+    def waits_for(self):
+        """The suspension for which it is parked, or None."""
+        return self._value if self._state == PARKED else None
+
+    @property
+    def added(self):
+        """Where it was added: (file name, line number), or None where that is unknown."""
+        return None if self._code is None else line_of(self._code, self._instruction)
+
+    def __repr__(self):
+        if self._state == ENDED:
+            return f"<Pseudothread {self._name!r} ended>"
+        waits = f" for {self._value!r}" if self._state == PARKED else ""
+        return f"<Pseudothread {self.name!r} {self.state}{waits} at {place_of(self._top)}>"
+
+    def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
+        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
+        return misuse(verb, self, why)
+
+    def _unpark(self, verb):
+        # pop() is one step, so of two threads that resume at once one gets the RuntimeError.
+        if self._trampoline._parked.pop(self, None) is None:
+            raise self._misuse(verb)
+        self._value = None
+
+    def _end(self, value, outcome):
+        self._name = self.name
+        self._state = ENDED
+        self._top = self._stack = self._context = None
+        self._value, self._special = value, 0
+        if outcome == ERROR:
+            self._special = THROWING
+            self._stack = value.__traceback__  # for result(), which must not make it longer each time
+        return self
+
+
+class Queue:
+    """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
+
+    __slots__ = ("_entries", "__weakref__")
+
+    def __init__(self):
+        self._entries = deque()
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError("type 'trampoline._pytrampoline.Queue' is not an acceptable base type")
+
+    def append(self, entry):
+        """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
+        _enter(entry)
+        self._entries.append(entry)
+
+    def appendleft(self, entry):
+        """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
+        _enter(entry)
+        self._entries.appendleft(entry)
+
+    def popleft(self):
+        """Remove and return the first entry. IndexError if there is none."""
+        if not self._entries:
+            raise IndexError("popleft() from an empty queue")
+        entry = self._entries.popleft()
+        if type(entry) is Pseudothread and entry._state == QUEUED:
+            entry._state = TAKEN
+        return entry
+
+    def clear(self):
+        """Remove all entries."""
+        while self._entries:
+            self.popleft()
+
+    def __len__(self):
+        return len(self._entries)
+
+    def __bool__(self):
+        return bool(self._entries)
+
+    def __iter__(self):
+        return iter(list(self._entries))
+
+    def __repr__(self):
+        return f"Queue({list(self._entries)!r})"
+
+
+def resume_specially(p, top, value):
+    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
+    throwing, p._special = p._special & THROWING, p._special & ~THROWING
+    if throwing:
+        end_of_call(top)
+    resume = top.throw if throwing else top.send
+    trampoline, context = p._trampoline, p._context
+    outer = trampoline._entered
+    if context is None or context is outer:
+        return resume(value)
+    trampoline._entered = context
+    try:
+        return context.run(resume, value)
+    finally:
+        trampoline._entered = outer
+
+
+def cut(traceback):
+    """Cut our own frames off behind the first entry of `traceback`. Return what is left behind it."""
+    following = traceback.tb_next
+    while following is not None and following.tb_frame.f_code in OWN_CODES:
+        following = following.tb_next
+    traceback.tb_next = following
+    return following
+
+
+def _close(p, failure):
+    """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
+    p._special |= THROWING
+    try:
+        got = resume_specially(p, p._top, GeneratorExit() if failure is None else failure)
+    except (StopIteration, GeneratorExit):
+        return None
+    except BaseException as raised:
+        raised.__traceback__ = cut(raised.__traceback__)
+        return raised
+    return ignored_exit(p._top, got)
+
+
+def _enter(entry):
+    """Make `entry` one that stands in a Queue, or say why it cannot."""
+    if type(entry) is Pseudothread:
+        if entry._state != TAKEN:
+            raise entry._misuse("queue", "is queued already")
+        entry._state = QUEUED
+    elif not callable(entry):
+        raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
+
+
+OWN_CODES.add(resume_specially.__code__)
