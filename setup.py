@@ -20,10 +20,12 @@ trace = switch("TRAMPOLINE_TRACE")
 extension = Extension(
     "trampoline._ctrampoline",
     ["src/_ctrampoline.pyx"],
+    depends=["src/trampoline/_ctrampoline.pxd", "src/_capi.pxd"],
     optional=not require,
     define_macros=[("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if trace else [],
     extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-g0"],
 )
+extension.cython_include_dirs = ["src"]
 extension.cython_directives = {"linetrace": trace}
 wanted = sys.implementation.name == "cpython" and (require or not switch("TRAMPOLINE_NO_EXTENSIONS"))
 setup(ext_modules=[extension] if wanted else [])

@@ -8,9 +8,11 @@ each and touch no reference count. The garbage collector is shown them by the `t
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+
+from _capi cimport *
 
 from _thread import get_ident
 from contextvars import Context
@@ -20,99 +22,6 @@ from trampoline._base import TailCall, describe, end_of_call, exception_of, igno
 from trampoline._base import meaning_of, misuse, name_of, no_coroutine, note_on, place_of
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
-
-cdef extern from *:
-    """
-    #if PY_VERSION_HEX < 0x030C0000
-    static PyObject *ct_fetch(void) {
-        PyObject *kind, *error, *traceback;
-        PyErr_Fetch(&kind, &error, &traceback);
-        PyErr_NormalizeException(&kind, &error, &traceback);
-        if (traceback != NULL) { PyException_SetTraceback(error, traceback); Py_DECREF(traceback); }
-        Py_DECREF(kind);
-        return error;
-    }
-    static void ct_restore(PyObject *error) {
-        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
-    }
-    #else
-    #define ct_fetch PyErr_GetRaisedException
-    #define ct_restore PyErr_SetRaisedException
-    #endif
-    #include "frameobject.h"
-    #define ct_code(frame) ((PyObject *)PyFrame_GetCode(frame))
-    #if PY_VERSION_HEX >= 0x030B0000
-    #define ct_instruction(frame) PyFrame_GetLasti(frame)
-    #else
-    #define ct_instruction(frame) ((frame)->f_lasti * (int)sizeof(_Py_CODEUNIT))
-    #endif
-    #define ct_has_send(o) (Py_TYPE(o)->tp_as_async != NULL && Py_TYPE(o)->tp_as_async->am_send != NULL)
-    #if defined(__GNUC__) || defined(__clang__)
-    #define ct_prefetch(address) __builtin_prefetch(address)
-    #else
-    #define ct_prefetch(address) ((void)(address))
-    #endif
-    #define ct_send_of(type) ((type)->tp_as_async->am_send)
-    static PyObject *ct_stop_value(PyObject *stop) {
-        return Py_NewRef(((PyStopIterationObject *)stop)->value ? ((PyStopIterationObject *)stop)->value : Py_None);
-    }
-    """
-    ctypedef enum PySendResult:
-        PYGEN_RETURN
-        PYGEN_ERROR
-        PYGEN_NEXT
-    ctypedef struct PyFrameObject:
-        pass
-    PySendResult PyIter_Send(PyObject*, PyObject*, PyObject**) noexcept
-    bint PyGen_CheckExact(PyObject*) noexcept
-    bint PyCoro_CheckExact(PyObject*) noexcept
-    bint ct_has_send(PyObject*) noexcept
-    PyObject* ct_fetch() noexcept
-    void ct_restore(PyObject*) noexcept
-    PyObject* ct_stop_value(PyObject*) noexcept
-    PyObject* ct_code(PyFrameObject*) noexcept
-    int ct_instruction(PyFrameObject*) noexcept
-    PyFrameObject* PyEval_GetFrame() noexcept
-    int PyErr_GivenExceptionMatches(PyObject*, PyObject*) noexcept
-    int PyErr_CheckSignals() noexcept
-    PyObject* PyErr_NoMemory() noexcept
-    PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
-    void PyErr_Clear() noexcept
-    PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
-    int PyObject_GenericSetAttr(object, object, object) except -1
-    PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
-    PyObject* PyException_GetTraceback(PyObject*) noexcept
-    PyObject* PyObject_CallNoArgs(PyObject*) noexcept
-    PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
-    PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept
-    PyObject* PyObject_CallFunctionObjArgs(PyObject*, ...) noexcept
-    PyObject* PyObject_CallMethodObjArgs(PyObject*, PyObject*, ...) noexcept
-    PyObject* PyObject_Vectorcall(PyObject*, PyObject**, size_t, PyObject*) noexcept
-    int PyContext_Enter(PyObject*) noexcept
-    int PyContext_Exit(PyObject*) noexcept
-    PyTypeObject* Py_TYPE(PyObject*) noexcept
-    Py_ssize_t Py_REFCNT(PyObject*) noexcept
-    bint PyLong_CheckExact(PyObject*) noexcept
-    long PyLong_AsLong(PyObject*) noexcept
-    int PyObject_IsTrue(PyObject*) noexcept
-    PyObject* PyExc_StopIteration
-    PyObject* PyExc_GeneratorExit
-    PyObject* Py_None
-    ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
-    sendfunc ct_send_of(PyTypeObject*) noexcept
-    void ct_prefetch(void*) noexcept
-    PyTypeObject PyGen_Type
-
-ctypedef int (*clear_function)(PyObject*) noexcept
-
-cdef enum:
-    QUEUED, TAKEN, RUNNING, PARKED, ENDED
-cdef enum:
-    VALUE, CALL, TAIL, WAIT, ERROR, NEXT
-cdef enum:
-    THROWING = 1
-    IN_CONTEXT = 2
-    TURNS = 1000
 
 cdef dict kinds = _kinds
 cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
@@ -132,20 +41,6 @@ cdef class Pseudothread:
 
     It is what stands in the trampoline's queue: calling it makes one turn.
     """
-
-    cdef PyObject* top
-    cdef PyObject** callers  # the outermost first; below them come the nested pairs of `linked`, as schedule() was given them
-    cdef unsigned int depth, capacity
-    cdef PyObject* near[2]  # where `callers` points until there are more
-    cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
-    cdef PyObject* before  # its neighbours in the list of what is parked
-    cdef PyObject* after
-    cdef int instruction
-    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
-    cdef object linked, code
-    cdef tuple details  # (name, context), or None: nearly all have neither
-    cdef BaseTrampoline trampoline
-    cdef object __weakref__
 
     def __cinit__(self):
         self.state = ENDED
@@ -302,11 +197,6 @@ cdef class Pseudothread:
 cdef class Queue:
     """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
 
-    cdef PyObject** ring
-    cdef size_t mask, head, count  # the ring has room for mask + 1 entries
-    cdef object waker  # an object field, or Cython would keep the type from the garbage collector
-    cdef object __weakref__
-
     def __dealloc__(self):
         drop_entries(self)
         PyMem_Free(self.ring)
@@ -352,18 +242,6 @@ cdef class Queue:
 
 cdef class BaseTrampoline:
     """The queue and its run loop: what `Trampoline` is built on."""
-
-    cdef object any_queue
-    cdef Queue own  # the same if it is one of ours, else None
-    cdef bint running, alone, overridden
-    cdef object thread
-    cdef list handing
-    cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
-    cdef PyObject* held_coroutine
-    cdef PyObject* held_sent  # the value or the error
-    cdef PyObject* first_parked
-    cdef PyObject* last_parked
-    cdef object __weakref__
 
     def __cinit__(self, *args, **kwargs):
         self.handing = []
@@ -658,20 +536,6 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     return NULL
 
 
-cdef inline bint is_ours(BaseTrampoline t, PyObject* entry) noexcept:
-    return Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).trampoline is t and (<Pseudothread>entry).state == QUEUED
-
-
-cdef inline PyObject* rotate(Queue queue, PyObject* p) noexcept:
-    """Put `p` in at the end and take the first out. No reference count changes, and what comes after it is brought nearer."""
-    cdef PyObject* first = queue.ring[queue.head]
-    queue.head = (queue.head + 1) & queue.mask
-    queue.ring[(queue.head + queue.count - 1) & queue.mask] = p
-    ct_prefetch(queue.ring[(queue.head + 1) & queue.mask])
-    ct_prefetch((<char*>queue.ring[(queue.head + 1) & queue.mask]) + 64)
-    return first
-
-
 cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_sent, PyObject** let_go) noexcept:
     """What follows a turn that was no plain call or result. Return NEXT if another turn shall follow, else WAIT, VALUE or ERROR."""
     if outcome == WAIT:
@@ -820,42 +684,6 @@ cdef int caught(PyObject** got) noexcept:
     return outcome
 
 
-cdef bint grow(Pseudothread p) noexcept:
-    cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
-    cdef PyObject** callers = NULL
-    if capacity > p.capacity:
-        callers = <PyObject**>PyMem_Realloc(NULL if p.callers == p.near else p.callers, capacity * sizeof(PyObject*))
-    if callers == NULL:
-        PyErr_NoMemory()
-        return False
-    if p.callers == p.near:
-        callers[0], callers[1] = p.near[0], p.near[1]
-    p.callers, p.capacity = callers, capacity
-    return True
-
-
-cdef void free_callers(Pseudothread p) noexcept:
-    if p.callers != p.near:
-        PyMem_Free(p.callers)
-    p.callers, p.capacity = p.near, 2
-
-
-cdef inline bint pop(Pseudothread p) noexcept:
-    """Make the caller the innermost, whose reference the caller of this function takes over. Return False if there is none."""
-    if p.depth:
-        p.depth -= 1
-        p.top = p.callers[p.depth]
-        return True
-    if p.linked is None:
-        p.top = NULL
-        return False
-    caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
-    Py_INCREF(caller)
-    p.top = <PyObject*>caller
-    p.linked = below if below else None
-    return True
-
-
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
     cdef PyObject* traceback
     p.state = ENDED
@@ -979,29 +807,6 @@ cdef unpark(Pseudothread p, verb):
     Py_CLEAR(p.value)
 
 
-cdef void link(BaseTrampoline t, Pseudothread p) noexcept:
-    Py_INCREF(p)
-    p.before, p.after = t.last_parked, NULL
-    if t.last_parked == NULL:
-        t.first_parked = <PyObject*>p
-    else:
-        (<Pseudothread>t.last_parked).after = <PyObject*>p
-    t.last_parked = <PyObject*>p
-
-
-cdef void unlink(BaseTrampoline t, Pseudothread p) noexcept:
-    if p.before == NULL:
-        t.first_parked = p.after
-    else:
-        (<Pseudothread>p.before).after = p.after
-    if p.after == NULL:
-        t.last_parked = p.before
-    else:
-        (<Pseudothread>p.after).before = p.before
-    p.before = p.after = NULL
-    Py_DECREF(p)
-
-
 cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:
     """Take the first entry of a queue that is not ours, NULL if it is empty. Return an error or NULL."""
     entry[0] = NULL
@@ -1105,19 +910,6 @@ cdef root(Pseudothread p):
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.
 
-cdef inline void set_result(PyObject** result, PyObject* new) noexcept:
-    cdef PyObject* old = result[0]
-    result[0] = new
-    Py_XDECREF(old)
-
-
-cdef inline PyObject* dropped(PyObject* returned) noexcept:
-    if returned == NULL:
-        return ct_fetch()
-    Py_DECREF(<object>returned)
-    return NULL
-
-
 cdef object give(PyObject* result):
     if result == NULL:
         return None
@@ -1131,42 +923,6 @@ cdef int leave(PyObject* failure) except -1:
         return 0
     ct_restore(failure)
     return -1
-
-
-cdef inline void release(BaseTrampoline t) noexcept:
-    """Let go what the last turn held."""
-    cdef PyObject* coroutine = t.held_coroutine
-    cdef PyObject* sent = t.held_sent
-    t.held_coroutine = t.held_sent = NULL
-    Py_XDECREF(coroutine)
-    Py_XDECREF(sent)
-
-
-# The ring of a queue.
-
-cdef bint enlarge(Queue queue) noexcept:
-    cdef size_t room = queue.mask + 1 if queue.ring != NULL else 0
-    cdef size_t more = room * 2 if room else 8
-    cdef size_t index
-    cdef PyObject** ring = <PyObject**>PyMem_Malloc(more * sizeof(PyObject*))
-    if ring == NULL:
-        PyErr_NoMemory()
-        return False
-    for index in range(queue.count):
-        ring[index] = queue.ring[(queue.head + index) & queue.mask]
-    PyMem_Free(queue.ring)
-    queue.ring, queue.mask, queue.head = ring, more - 1, 0
-    return True
-
-
-cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
-    if queue.ring == NULL or queue.count > queue.mask:
-        if not enlarge(queue):
-            return False
-    Py_INCREF(<object>entry)
-    queue.ring[(queue.head + queue.count) & queue.mask] = entry
-    queue.count += 1
-    return True
 
 
 cdef int put(Queue queue, PyObject* entry) except -1:
@@ -1184,59 +940,7 @@ cdef int put_first(Queue queue, PyObject* entry) except -1:
     return 0
 
 
-cdef inline PyObject* take(Queue queue) noexcept:
-    cdef PyObject* entry = queue.ring[queue.head]
-    queue.head = (queue.head + 1) & queue.mask
-    queue.count -= 1
-    return entry
-
-
-cdef void remove(Queue queue, Pseudothread p) noexcept:
-    cdef size_t index, kept = 0
-    cdef PyObject* entry
-    for index in range(queue.count):
-        entry = queue.ring[(queue.head + index) & queue.mask]
-        if entry != <PyObject*>p:
-            queue.ring[(queue.head + kept) & queue.mask] = entry
-            kept += 1
-    if kept < queue.count:
-        queue.count = kept
-        Py_DECREF(p)
-
-
-cdef list entries_of(Queue queue):
-    return [<object>queue.ring[(queue.head + index) & queue.mask] for index in range(queue.count)]
-
-
 # The end of objects, and what the garbage collector is shown. Whatever is let go is first taken out: its `finally` may look at us.
-
-cdef void drop_stack(Pseudothread p) noexcept:
-    cdef unsigned int level, depth = p.depth
-    p.state, p.depth = ENDED, 0
-    Py_CLEAR(p.top)  # the innermost, then from the root on, as the recipe's nested pairs go
-    p.linked = None
-    for level in range(depth):
-        Py_DECREF(<object>p.callers[level])
-    free_callers(p)
-    Py_CLEAR(p.value)
-
-
-cdef void drop_entries(Queue queue) noexcept:
-    while queue.count:
-        Py_DECREF(<object>take(queue))
-
-
-cdef void drop_parked(BaseTrampoline t) noexcept:
-    cdef PyObject* p
-    while t.first_parked != NULL:
-        p = t.first_parked
-        (<Pseudothread>p).state = TAKEN
-        unlink(t, <Pseudothread>p)
-
-
-cdef int show(PyObject* thing, visitproc visit, void* argument) noexcept:
-    return (<int (*)(PyObject*, void*) noexcept>visit)(thing, argument) if thing != NULL else 0
-
 
 cdef traverseproc traverse_rest_of_pseudothread = (<PyTypeObject*>Pseudothread).tp_traverse
 cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse

@@ -1,0 +1,87 @@
+"""What the core uses of CPython's C interface, and of C. Each declaration is `noexcept`: an error stays set until `ct_fetch()` takes it."""
+
+from cpython.object cimport PyObject, PyTypeObject
+
+cdef extern from *:
+    """
+    #if PY_VERSION_HEX < 0x030C0000
+    static PyObject *ct_fetch(void) {
+        PyObject *kind, *error, *traceback;
+        PyErr_Fetch(&kind, &error, &traceback);
+        PyErr_NormalizeException(&kind, &error, &traceback);
+        if (traceback != NULL) { PyException_SetTraceback(error, traceback); Py_DECREF(traceback); }
+        Py_DECREF(kind);
+        return error;
+    }
+    static void ct_restore(PyObject *error) {
+        PyErr_Restore(Py_NewRef((PyObject *)Py_TYPE(error)), error, PyException_GetTraceback(error));
+    }
+    #else
+    #define ct_fetch PyErr_GetRaisedException
+    #define ct_restore PyErr_SetRaisedException
+    #endif
+    #include "frameobject.h"
+    #define ct_code(frame) ((PyObject *)PyFrame_GetCode(frame))
+    #if PY_VERSION_HEX >= 0x030B0000
+    #define ct_instruction(frame) PyFrame_GetLasti(frame)
+    #else
+    #define ct_instruction(frame) ((frame)->f_lasti * (int)sizeof(_Py_CODEUNIT))
+    #endif
+    #define ct_has_send(o) (Py_TYPE(o)->tp_as_async != NULL && Py_TYPE(o)->tp_as_async->am_send != NULL)
+    #if defined(__GNUC__) || defined(__clang__)
+    #define ct_prefetch(address) __builtin_prefetch(address)
+    #else
+    #define ct_prefetch(address) ((void)(address))
+    #endif
+    #define ct_send_of(type) ((type)->tp_as_async->am_send)
+    static PyObject *ct_stop_value(PyObject *stop) {
+        return Py_NewRef(((PyStopIterationObject *)stop)->value ? ((PyStopIterationObject *)stop)->value : Py_None);
+    }
+    """
+    ctypedef enum PySendResult:
+        PYGEN_RETURN
+        PYGEN_ERROR
+        PYGEN_NEXT
+    ctypedef struct PyFrameObject:
+        pass
+    PySendResult PyIter_Send(PyObject*, PyObject*, PyObject**) noexcept
+    bint PyGen_CheckExact(PyObject*) noexcept
+    bint PyCoro_CheckExact(PyObject*) noexcept
+    bint ct_has_send(PyObject*) noexcept
+    PyObject* ct_fetch() noexcept
+    void ct_restore(PyObject*) noexcept
+    PyObject* ct_stop_value(PyObject*) noexcept
+    PyObject* ct_code(PyFrameObject*) noexcept
+    int ct_instruction(PyFrameObject*) noexcept
+    PyFrameObject* PyEval_GetFrame() noexcept
+    int PyErr_GivenExceptionMatches(PyObject*, PyObject*) noexcept
+    int PyErr_CheckSignals() noexcept
+    PyObject* PyErr_NoMemory() noexcept
+    PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
+    void PyErr_Clear() noexcept
+    PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
+    int PyObject_GenericSetAttr(object, object, object) except -1
+    PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
+    PyObject* PyException_GetTraceback(PyObject*) noexcept
+    PyObject* PyObject_CallNoArgs(PyObject*) noexcept
+    PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
+    PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept
+    PyObject* PyObject_CallFunctionObjArgs(PyObject*, ...) noexcept
+    PyObject* PyObject_CallMethodObjArgs(PyObject*, PyObject*, ...) noexcept
+    PyObject* PyObject_Vectorcall(PyObject*, PyObject**, size_t, PyObject*) noexcept
+    int PyContext_Enter(PyObject*) noexcept
+    int PyContext_Exit(PyObject*) noexcept
+    PyTypeObject* Py_TYPE(PyObject*) noexcept
+    Py_ssize_t Py_REFCNT(PyObject*) noexcept
+    bint PyLong_CheckExact(PyObject*) noexcept
+    long PyLong_AsLong(PyObject*) noexcept
+    int PyObject_IsTrue(PyObject*) noexcept
+    PyObject* PyExc_StopIteration
+    PyObject* PyExc_GeneratorExit
+    PyObject* Py_None
+    ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
+    sendfunc ct_send_of(PyTypeObject*) noexcept
+    void ct_prefetch(void*) noexcept
+    PyTypeObject PyGen_Type
+
+ctypedef int (*clear_function)(PyObject*) noexcept

@@ -1,0 +1,237 @@
+"""How the objects of the core are laid out, and what moves pointers within them: the stack of a pseudothread, the ring of a queue, the list
+of what is parked. None of it raises, and none of it runs a line of the user's but where something is let go.
+"""
+
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject, PyTypeObject, visitproc
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF
+
+from _capi cimport *
+
+cdef enum:
+    QUEUED, TAKEN, RUNNING, PARKED, ENDED
+cdef enum:
+    VALUE, CALL, TAIL, WAIT, ERROR, NEXT
+cdef enum:
+    THROWING = 1
+    IN_CONTEXT = 2
+    TURNS = 1000
+
+
+cdef class Pseudothread:
+    cdef PyObject* top
+    cdef PyObject** callers  # the outermost first; below them come the nested pairs of `linked`, as schedule() was given them
+    cdef unsigned int depth, capacity
+    cdef PyObject* near[2]  # where `callers` points until there are more
+    cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
+    cdef PyObject* before  # its neighbours in the list of what is parked
+    cdef PyObject* after
+    cdef int instruction
+    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
+    cdef object linked, code
+    cdef tuple details  # (name, context), or None: nearly all have neither
+    cdef BaseTrampoline trampoline
+    cdef object __weakref__
+
+
+cdef class Queue:
+    cdef PyObject** ring
+    cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef object waker  # an object field, or Cython would keep the type from the garbage collector
+    cdef object __weakref__
+
+
+cdef class BaseTrampoline:
+    cdef object any_queue
+    cdef Queue own  # the same if it is one of ours, else None
+    cdef bint running, alone, overridden
+    cdef object thread
+    cdef list handing
+    cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
+    cdef PyObject* held_coroutine
+    cdef PyObject* held_sent  # the value or the error
+    cdef PyObject* first_parked
+    cdef PyObject* last_parked
+    cdef object __weakref__
+
+
+# Objects and errors.
+
+cdef inline void set_result(PyObject** result, PyObject* new) noexcept:
+    cdef PyObject* old = result[0]
+    result[0] = new
+    Py_XDECREF(old)
+
+
+cdef inline PyObject* dropped(PyObject* returned) noexcept:
+    if returned == NULL:
+        return ct_fetch()
+    Py_DECREF(<object>returned)
+    return NULL
+
+
+cdef inline void release(BaseTrampoline t) noexcept:
+    """Let go what the last turn held."""
+    cdef PyObject* coroutine = t.held_coroutine
+    cdef PyObject* sent = t.held_sent
+    t.held_coroutine = t.held_sent = NULL
+    Py_XDECREF(coroutine)
+    Py_XDECREF(sent)
+
+
+# The stack of a pseudothread.
+
+cdef inline bint grow(Pseudothread p) noexcept:
+    cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
+    cdef PyObject** callers = NULL
+    if capacity > p.capacity:
+        callers = <PyObject**>PyMem_Realloc(NULL if p.callers == p.near else p.callers, capacity * sizeof(PyObject*))
+    if callers == NULL:
+        PyErr_NoMemory()
+        return False
+    if p.callers == p.near:
+        callers[0], callers[1] = p.near[0], p.near[1]
+    p.callers, p.capacity = callers, capacity
+    return True
+
+
+cdef inline void free_callers(Pseudothread p) noexcept:
+    if p.callers != p.near:
+        PyMem_Free(p.callers)
+    p.callers, p.capacity = p.near, 2
+
+
+cdef inline bint pop(Pseudothread p) noexcept:
+    """Make the caller the innermost, whose reference the caller of this function takes over. Return False if there is none."""
+    if p.depth:
+        p.depth -= 1
+        p.top = p.callers[p.depth]
+        return True
+    if p.linked is None:
+        p.top = NULL
+        return False
+    caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
+    Py_INCREF(caller)
+    p.top = <PyObject*>caller
+    p.linked = below if below else None
+    return True
+
+
+# The list of what is parked.
+
+cdef inline void link(BaseTrampoline t, Pseudothread p) noexcept:
+    Py_INCREF(p)
+    p.before, p.after = t.last_parked, NULL
+    if t.last_parked == NULL:
+        t.first_parked = <PyObject*>p
+    else:
+        (<Pseudothread>t.last_parked).after = <PyObject*>p
+    t.last_parked = <PyObject*>p
+
+
+cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
+    if p.before == NULL:
+        t.first_parked = p.after
+    else:
+        (<Pseudothread>p.before).after = p.after
+    if p.after == NULL:
+        t.last_parked = p.before
+    else:
+        (<Pseudothread>p.after).before = p.before
+    p.before = p.after = NULL
+    Py_DECREF(p)
+
+
+# The ring of a queue.
+
+cdef inline bint enlarge(Queue queue) noexcept:
+    cdef size_t room = queue.mask + 1 if queue.ring != NULL else 0
+    cdef size_t more = room * 2 if room else 8
+    cdef size_t index
+    cdef PyObject** ring = <PyObject**>PyMem_Malloc(more * sizeof(PyObject*))
+    if ring == NULL:
+        PyErr_NoMemory()
+        return False
+    for index in range(queue.count):
+        ring[index] = queue.ring[(queue.head + index) & queue.mask]
+    PyMem_Free(queue.ring)
+    queue.ring, queue.mask, queue.head = ring, more - 1, 0
+    return True
+
+
+cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.ring[(queue.head + queue.count) & queue.mask] = entry
+    queue.count += 1
+    return True
+
+
+cdef inline PyObject* take(Queue queue) noexcept:
+    cdef PyObject* entry = queue.ring[queue.head]
+    queue.head = (queue.head + 1) & queue.mask
+    queue.count -= 1
+    return entry
+
+
+cdef inline void remove(Queue queue, Pseudothread p) noexcept:
+    cdef size_t index, kept = 0
+    cdef PyObject* entry
+    for index in range(queue.count):
+        entry = queue.ring[(queue.head + index) & queue.mask]
+        if entry != <PyObject*>p:
+            queue.ring[(queue.head + kept) & queue.mask] = entry
+            kept += 1
+    if kept < queue.count:
+        queue.count = kept
+        Py_DECREF(p)
+
+
+cdef inline list entries_of(Queue queue):
+    return [<object>queue.ring[(queue.head + index) & queue.mask] for index in range(queue.count)]
+
+
+cdef inline bint is_ours(BaseTrampoline t, PyObject* entry) noexcept:
+    return Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).trampoline is t and (<Pseudothread>entry).state == QUEUED
+
+
+cdef inline PyObject* rotate(Queue queue, PyObject* p) noexcept:
+    """Put `p` in at the end and take the first out. No reference count changes, and what comes after it is brought nearer."""
+    cdef PyObject* first = queue.ring[queue.head]
+    queue.head = (queue.head + 1) & queue.mask
+    queue.ring[(queue.head + queue.count - 1) & queue.mask] = p
+    ct_prefetch(queue.ring[(queue.head + 1) & queue.mask])
+    ct_prefetch((<char*>queue.ring[(queue.head + 1) & queue.mask]) + 64)
+    return first
+
+
+# The end of objects. Whatever is let go is first taken out: its `finally` may look at us.
+
+cdef inline void drop_stack(Pseudothread p) noexcept:
+    cdef unsigned int level, depth = p.depth
+    p.state, p.depth = ENDED, 0
+    Py_CLEAR(p.top)  # the innermost, then from the root on, as the recipe's nested pairs go
+    p.linked = None
+    for level in range(depth):
+        Py_DECREF(<object>p.callers[level])
+    free_callers(p)
+    Py_CLEAR(p.value)
+
+
+cdef inline void drop_entries(Queue queue) noexcept:
+    while queue.count:
+        Py_DECREF(<object>take(queue))
+
+
+cdef inline void drop_parked(BaseTrampoline t) noexcept:
+    cdef PyObject* p
+    while t.first_parked != NULL:
+        p = t.first_parked
+        (<Pseudothread>p).state = TAKEN
+        unlink(t, <Pseudothread>p)
+
+
+cdef inline int show(PyObject* thing, visitproc visit, void* argument) noexcept:
+    return (<int (*)(PyObject*, void*) noexcept>visit)(thing, argument) if thing != NULL else 0
