@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-VALUE, CALL, TAIL, WAIT, ERROR = range(5)  # what a turn ended with: its outcome
+CALL, VALUE, TAIL, WAIT, ERROR = range(5)  # what a turn ended with: its outcome
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL or WAIT
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end

@@ -286,9 +286,13 @@ class BaseTrampoline:
             except BaseException as raised:
                 outcome, got = _caught(raised)
             sent, value = value, None
-            if outcome == CALL:
+            if not outcome:  # CALL
                 stack = p._stack = (top, stack)
                 top = p._top = got
+            elif outcome == VALUE and stack:
+                let_go, value = top, got
+                top, stack = stack
+                p._top, p._stack = top, stack
             elif outcome == TAIL:
                 let_go, top = top, got
                 p._top = top
@@ -299,8 +303,7 @@ class BaseTrampoline:
                 let_go, value = top, got
                 top, stack = stack
                 p._top, p._stack = top, stack
-                if outcome == ERROR:
-                    p._special |= THROWING
+                p._special |= THROWING
             got = None
             if not self._alone or entries is None:
                 break
