@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from types import GenericAlias
+from types import GeneratorType, GenericAlias
 
 from trampoline._base import (
     ERROR,
@@ -189,7 +189,8 @@ class Pseudothread:
         self._value = None
 
     def _end(self, value, outcome):
-        self._name = self.name
+        if self._name is None:
+            self._name = self.name if self._stack else name_of(self._top)
         self._state = ENDED
         self._top = self._stack = self._context = None
         self._value, self._special = value, 0
@@ -250,7 +251,7 @@ class Queue:
 def resume_specially(p, top, value):
     """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
     throwing, p._special = p._special & THROWING, p._special & ~THROWING
-    if throwing:
+    if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)
     resume = top.throw if throwing else top.send
     trampoline, context = p._trampoline, p._context
@@ -264,13 +265,12 @@ def resume_specially(p, top, value):
         trampoline._entered = outer
 
 
-def cut(traceback):
-    """Cut our own frames off behind the first entry of `traceback`. Return what is left behind it."""
-    following = traceback.tb_next
-    while following is not None and following.tb_frame.f_code in OWN_CODES:
-        following = following.tb_next
-    traceback.tb_next = following
-    return following
+def behind(traceback):
+    """Return what is left of a traceback when its first entry and all others of ours that follow it are cut off."""
+    traceback = traceback.tb_next
+    while traceback is not None and traceback.tb_frame.f_code in OWN_CODES:
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _close(p, failure):
@@ -281,7 +281,7 @@ def _close(p, failure):
     except (StopIteration, GeneratorExit):
         return None
     except BaseException as raised:
-        raised.__traceback__ = cut(raised.__traceback__)
+        raised.__traceback__ = behind(raised.__traceback__)
         return raised
     return ignored_exit(p._top, got)
 

@@ -46,7 +46,7 @@ from trampoline._pypseudothread import (
     THROWING,
     Pseudothread,
     Queue,
-    cut,
+    behind,
     resume_specially,
 )
 
@@ -184,7 +184,8 @@ class BaseTrampoline:
         except BaseException as raised:
             if self._runner is mine and raised is not error:
                 self._recover(self._current, raised)
-            cut(raised.__traceback__)
+            if raised.__traceback__.tb_next is not None and raised.__traceback__.tb_next.tb_frame.f_code in OWN_CODES:
+                raised.__traceback__.tb_next = behind(raised.__traceback__)
             raise
         finally:
             if self._runner is mine:
@@ -349,7 +350,7 @@ class BaseTrampoline:
             suspension.suspend(p)
             return p
         except BaseException as raised:
-            raised.__traceback__ = cut(raised.__traceback__)
+            raised.__traceback__ = behind(raised.__traceback__)
             error = raised
         if p._state == ENDED:
             raise error
@@ -371,7 +372,7 @@ class BaseTrampoline:
 
 def _caught(error):
     """Cut our own frames off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
-    error.__traceback__ = cut(error.__traceback__)
+    error.__traceback__ = behind(error.__traceback__)
     if not isinstance(error, TailCall):
         return ERROR, error
     if is_coroutine(error.call):

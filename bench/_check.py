@@ -1,0 +1,154 @@
+"""`python -m bench --check`: hold the cores against the bars that the project set itself, and print each as ok or MISS.
+
+A bar is a quotient of two figures (or bytes, or milliseconds). The cells of one group are measured in the same interleaved rounds, best of
+many. A figure that cannot be had (no C core, no PyPI package) leaves its bar unmeasured, which counts as a miss.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench._measure import Cell, Effort, Progress, measure
+from bench._runner import cell
+
+Figure = tuple[str, str, str]
+C, PYTHON, RECIPE, NATIVE, PYPI = "C core", "Python core", "recipe", "yield from", "PyPI trampoline"
+HELD, ENDED = "generators", "generators ended"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: `over` divided by `under` (or by `scale`) is at most, or at least, `must`, and at best `aim`."""
+
+    text: str
+    over: Figure
+    under: Figure | None
+    must: float | None
+    aim: float | None = None
+    at_least: bool = False
+    scale: float = 1.0
+    unit: str = "x"
+
+    def meets(self, measured: float, wanted: float) -> bool:
+        """Whether the measured value, as printed, is good enough."""
+        compare: Callable[[float, float], bool] = operator.ge if self.at_least else operator.le
+        return compare(float(self.show(measured)), wanted)
+
+    def show(self, value: float) -> str:
+        """Return the value with the digits that it is printed and compared with."""
+        return f"{value:.2f}" if self.unit == "x" else f"{value:.1f}"
+
+
+def _calls(implementation: str, way: str = "return") -> Figure:
+    return "calls", implementation, way
+
+
+def _turns(pseudothreads: str, implementation: str = C) -> Figure:
+    return "turns", implementation, pseudothreads
+
+
+def _memory(kind: str) -> tuple[Bar, Bar]:
+    what, must, aim = ("a parked pseudothread", 200, 128) if kind == "parked" else ("a level of depth", 16, 8)
+    first, second = (Bar(f"{what}, {how}", ("memory", C, f"{kind}, {how}"), None, must, aim, unit="bytes") for how in ("RSS", "traced"))
+    return first, second
+
+
+BARS: tuple[Bar, ...] = (
+    Bar("call and return / native", _calls(C), _calls(NATIVE), 1.3, 1.15),
+    Bar("recipe / call and return", _calls(RECIPE), _calls(C), 11, None, True),
+    Bar("PyPI trampoline / call and return", _calls(PYPI), _calls(C), 3.3, None, True),
+    Bar("call, result by yield / recipe's", _calls(C, "yield"), _calls(RECIPE, "yield"), None, None),
+    Bar("turns: 100 pseudothreads / 1", _turns("100"), _turns("1"), 1.25, 1.05),
+    Bar("turns: 10,000 pseudothreads / 1", _turns("10,000"), _turns("1"), 1.5, 1.2),
+    Bar("resume at depth 10,000 / depth 1", ("depth", C, "10,000"), ("depth", C, "1"), 1.1, 1.0),
+    Bar("native resume at depth 900 / depth 1", ("depth", NATIVE, "900"), ("depth", NATIVE, "1"), None, None),
+    Bar("recursion to 1,000,000 / generators held", ("recursion", C, "1,000,000"), ("recursion", HELD, "1,000,000"), 1.3, 1.1),
+    Bar("the same / generators held, then ended", ("recursion", C, "1,000,000"), ("recursion", ENDED, "1,000,000"), None, None),
+    Bar("error through 100 levels / native", ("errors", C, "100"), ("errors", NATIVE, "100"), 2.2, 1.5),
+    Bar("recipe / error through 100 levels", ("errors", RECIPE, "100"), ("errors", C, "100"), 5, None, True),
+    *_memory("parked"),
+    *_memory("level"),
+    Bar("schedule overridden / recipe's", ("overridden", C, "schedule"), ("overridden", RECIPE, "schedule"), 1.0),
+    Bar("foreign queue / recipe's", ("overridden", C, "queue"), ("overridden", RECIPE, "queue"), 1.0),
+    Bar("yield from call() / yield", ("call", C, "from @1"), ("call", C, "yield @1"), None, None),
+    Bar("await call() / yield", ("call", C, "await @1"), ("call", C, "yield @1"), None, None),
+    Bar("recipe / Python core, call and return", _calls(RECIPE), _calls(PYTHON), 1.5, 2.0, True),
+    Bar("recipe / Python core, 100 pseudothreads", _turns("100", RECIPE), _turns("100", PYTHON), None, None, True),
+    Bar("recipe / Python core, error, 100 levels", ("errors", RECIPE, "100"), ("errors", PYTHON, "100"), None, None),
+    Bar("recipe / Python core, error, 10,000 levels", ("errors", RECIPE, "10,000"), ("errors", PYTHON, "10,000"), None, None),
+    Bar("recipe / Python core, schedule overridden", ("overridden", RECIPE, "schedule"), ("overridden", PYTHON, "schedule"), None, None),
+    Bar("recipe / Python core, foreign queue", ("overridden", RECIPE, "queue"), ("overridden", PYTHON, "queue"), None, None),
+    Bar("recipe / Python core, add and end", ("add", RECIPE, "100,000"), ("add", PYTHON, "100,000"), None, None),
+    Bar("import of the package", ("import", C, "import"), None, 10, 5, scale=1e-3, unit="ms"),
+)
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "calls": ("calls", "call", "overridden"),
+    "turns": ("turns", "depth", "add"),
+    "recursion": ("recursion",),
+    "errors": ("errors",),
+    "own": ("memory", "import"),
+}
+EFFORTS = {
+    "calls": Effort(1.5, 12, 150),
+    "turns": Effort(1.5, 12, 150),
+    "recursion": Effort(6.0, 6, 30),
+    "errors": Effort(1.5, 20, 150),
+    "own": Effort(1.0, 1, 15),
+}
+
+
+def check(progress: Progress) -> bool:
+    """Measure, print every bar, and return whether all that must be is met."""
+    cells: dict[Figure, Cell] = {}
+    for bar in BARS:
+        for figure in (bar.over, bar.under):
+            if figure and figure not in cells:
+                workload, implementation, column = figure
+                cells[figure] = cell(implementation, workload, column)
+    for group, workloads in GROUPS.items():
+        measure([found for figure, found in cells.items() if figure[0] in workloads], EFFORTS[group], progress)
+    progress("")
+    print(f"{'bar':42} {'must':>10} {'aim':>8} {'measured':>12}")
+    good = True
+    for bar in BARS:
+        good &= _report(bar, cells)
+    floor = cells[_calls(NATIVE)]
+    print(
+        "Figures in brackets have no bar. An aim that is met is marked 'aim'. "
+        f"Noise: the middle run of native calls took {floor.median / floor.best:.2f} x the best."
+    )
+    return good
+
+
+def _report(bar: Bar, cells: dict[Figure, Cell]) -> bool:
+    sign = ">=" if bar.at_least else "<="
+    must = f"{sign} {bar.must:g}" if bar.must else ""
+    aim = f"{bar.aim:g}" if bar.aim else ""
+    for figure in (bar.over, bar.under):
+        if figure and cells[figure].reason:
+            counts = bool(bar.must) and sys.implementation.name == "cpython"  # elsewhere there is no C core
+            print(f"{bar.text:42} {must:>10} {aim:>8} {'-':>12}  {'MISS ' if counts else ''}{figure[1]}: {cells[figure].reason}")
+            return not counts
+    measured = cells[bar.over].best / (cells[bar.under].best if bar.under else bar.scale)
+    shown = bar.show(measured) + " " + bar.unit
+    raw = "" if bar.unit != "x" else f"  {_seconds(cells[bar.over].best)} / {_seconds(cells[bar.under].best if bar.under else 1)}"
+    verdict = ""
+    if bar.must:
+        verdict = "ok" if bar.meets(measured, bar.must) else "MISS"
+        if bar.aim and bar.meets(measured, bar.aim):
+            verdict = "ok aim"
+    else:
+        shown = f"({shown})"
+    print(f"{bar.text:42} {must:>10} {aim:>8} {shown:>12}  {verdict:7}{raw}", flush=True)
+    return verdict != "MISS"
+
+
+def _seconds(value: float) -> str:
+    for unit, scale in (("ns", 1e-9), ("us", 1e-6), ("ms", 1e-3)):
+        if value < 1000 * scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value:.3g} s"

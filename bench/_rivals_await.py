@@ -1,0 +1,234 @@
+"""Rivals whose coroutines call by `await`: asyncio, uvloop, trio, curio. A call is Python's own, so it is bound by the recursion limit.
+
+Their tasks are what stands beside a pseudothread, and sleep(0) or a checkpoint is their switch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from bench import _programs
+from bench._implementation import Implementation
+from bench._measure import SkippedError, Unit, clock
+from bench._workloads import FIB
+
+
+class Awaiting(Implementation):
+    """What runs native coroutines; a subclass says how to run one, to switch, and to start many and wait for them."""
+
+    coroutines = "coroutines"
+    programs: Any
+    without: ClassVar[dict[str, str]] = {
+        "overridden": "it has neither schedule nor queue",
+        "call": "`await f()` is it",
+        "consumer": "it has no such decorator",
+        "memory_level": "a level is a native call, as deep as the recursion limit lets it",
+    }
+
+    def run(self, function: Any, *args: Any) -> Any:
+        """Run an async function to its end and return its result."""
+        raise NotImplementedError
+
+    async def together(self, function: Any, count: int, *args: Any) -> None:
+        """Start `count` tasks and wait till all have ended."""
+        raise NotImplementedError
+
+    async def spawned(self, n: int) -> int:
+        """Be fib with a task for each call."""
+        raise SkippedError("its tasks have no results")
+
+    async def park(self, count: int) -> Any:
+        """Start `count` tasks that wait for one and the same thing, and return what holds them."""
+        raise NotImplementedError
+
+    def repeat(self, function: Any, *args: Any) -> Unit:
+        """Return a unit that awaits `function(*args)` once a loop, within one run."""
+
+        async def main(loops: int) -> float:
+            start = clock()
+            for _ in range(loops):
+                await function(*args)
+            return clock() - start
+
+        return lambda loops: float(self.run(main, loops))
+
+    def calls(self, way: str) -> Unit:
+        """Time fib by await, or by a task for each call."""
+        if way == "yield":
+            raise SkippedError("its calls give their results by return")
+        return self.repeat(self.programs.fib if way == "return" else self.spawned, FIB)
+
+    def turns(self, shares: tuple[int, int]) -> Unit:
+        """Time tasks that call a child which switches."""
+        return self.repeat(self.together, self.programs.worker, *shares)
+
+    def depth(self, depth: int) -> Unit:
+        """Time switches of the innermost of a chain of awaits."""
+        return lambda loops: float(self.run(self.programs.descend, depth, loops))
+
+    def recursion(self, depth: int) -> Unit:
+        """Time going down and back."""
+        return self.repeat(self.programs.down, depth)
+
+    def errors(self, levels: int) -> Unit:
+        """Time errors that unwind `levels`."""
+        return lambda loops: float(self.run(self.programs.catch, levels, loops))
+
+    def add(self, count: int) -> Unit:
+        """Time starting and ending trivial tasks."""
+        return self.repeat(self.together, self.programs.trivial, count)
+
+    def memory_parked(self, count: int, read: Callable[[], None]) -> None:
+        """Read the memory before and after `count` tasks have begun to wait."""
+
+        async def main() -> None:
+            read()
+            held = await self.park(count)  # noqa: F841
+            read()
+
+        self.run(main)
+
+
+class Asyncio(Awaiting):
+    """The standard library's."""
+
+    name = "asyncio"
+    idiom = "`await f()`; create_task; `sleep(0)`"
+    module = "asyncio"
+    imports = ("asyncio",)
+    programs = _programs.by_await(lambda: asyncio.sleep(0))
+
+    def load(self) -> Any:
+        """Make an event loop."""
+        library = super().load()
+        self.loop = self.new_event_loop(library)
+        return library
+
+    def new_event_loop(self, library: Any) -> asyncio.AbstractEventLoop:
+        """Make the event loop."""
+        loop: asyncio.AbstractEventLoop = library.new_event_loop()
+        return loop
+
+    def run(self, function: Any, *args: Any) -> Any:
+        """Run it in the one event loop; in the next in a new one, if this one is left with something in it."""
+        try:
+            return self.loop.run_until_complete(function(*args))
+        except BaseException:
+            self.loop = self.new_event_loop(self.library)
+            raise
+
+    async def together(self, function: Any, count: int, *args: Any) -> None:
+        """Create the tasks and await each."""
+        create = self.loop.create_task
+        for task in [create(function(*args)) for _ in range(count)]:
+            await task
+
+    async def spawned(self, n: int) -> int:
+        """Be fib with a task for each call."""
+        if n < 2:
+            return n
+        create = self.loop.create_task
+        return (await create(self.spawned(n - 1))) + (await create(self.spawned(n - 2)))
+
+    async def park(self, count: int) -> Any:
+        """Park tasks on one future."""
+        future, held = self.loop.create_future(), [None] * count
+        for i in range(count):
+            held[i] = self.loop.create_task(_programs.awaiting(future))  # type: ignore[call-overload]
+        await asyncio.sleep(0)
+        return held
+
+
+class Uvloop(Asyncio):
+    """asyncio with libuv's event loop."""
+
+    name = "uvloop"
+    distribution = "uvloop"
+    module = "uvloop"
+    imports = ("uvloop",)
+
+
+class Trio(Awaiting):
+    """trio: nurseries and checkpoints."""
+
+    name = "trio"
+    distribution = "trio"
+    module = "trio"
+    imports = ("trio",)
+    idiom = "`await f()`; nursery.start_soon; `checkpoint()`"
+
+    def load(self) -> Any:
+        """Import it."""
+        library = super().load()
+        self.programs = _programs.by_await(library.lowlevel.checkpoint)
+        return library
+
+    def run(self, function: Any, *args: Any) -> Any:
+        """Run it in a new trio run."""
+        return self.library.run(function, *args)
+
+    def calls(self, way: str) -> Unit:
+        """Time fib by await."""
+        if way == "spawn":
+            raise SkippedError("its tasks have no results")
+        return super().calls(way)
+
+    async def together(self, function: Any, count: int, *args: Any) -> None:
+        """Start the tasks in a nursery."""
+        async with self.library.open_nursery() as nursery:
+            for _ in range(count):
+                nursery.start_soon(function, *args)
+
+    async def park(self, count: int) -> Any:
+        """Park tasks on one event."""
+        event = self.library.Event()
+        nursery = await self.library.open_nursery().__aenter__()
+        for _ in range(count):
+            nursery.start_soon(event.wait)
+        for _ in range(3):
+            await self.library.lowlevel.checkpoint()
+        return nursery
+
+
+class Curio(Awaiting):
+    """curio: a kernel and its traps."""
+
+    name = "curio"
+    distribution = "curio"
+    module = "curio"
+    imports = ("curio",)
+    idiom = "`await f()`; spawn, join; `sleep(0)`"
+
+    def load(self) -> Any:
+        """Import it."""
+        library = super().load()
+        self.programs = _programs.by_await(lambda: library.sleep(0))
+        return library
+
+    def run(self, function: Any, *args: Any) -> Any:
+        """Run it in a new kernel."""
+        return self.library.run(function, *args)
+
+    async def together(self, function: Any, count: int, *args: Any) -> None:
+        """Spawn the tasks and join each."""
+        spawn = self.library.spawn
+        for task in [await spawn(function, *args) for _ in range(count)]:
+            await task.join()
+
+    async def spawned(self, n: int) -> int:
+        """Be fib with a task for each call."""
+        if n < 2:
+            return n
+        spawn = self.library.spawn
+        first = await spawn(self.spawned, n - 1)
+        second = await spawn(self.spawned, n - 2)
+        return int(await first.join() + await second.join())
+
+    async def park(self, count: int) -> Any:
+        """Park tasks on one event."""
+        event = self.library.Event()
+        held = [await self.library.spawn(event.wait) for _ in range(count)]
+        await self.library.sleep(0)
+        return held

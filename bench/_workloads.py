@@ -1,0 +1,173 @@
+"""What is measured: each workload's columns, what a figure is divided by, and how much of it the quick run does.
+
+An implementation offers a workload by a method of the same name that takes the column's argument and returns a unit
+(see `_measure.py`). What a figure means is in the workload's `what`, which is printed above its table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+FIB = 18
+FIB_CALLS = 8361
+TURNS = 100_000
+CONSUMED = 10_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its argument for the implementation's method, and the operations in one loop of the unit."""
+
+    name: str
+    argument: Any
+    operations: int = 1
+
+
+@dataclass(frozen=True)
+class Divisor:
+    """What a figure is divided by: another implementation's (None: its own) at a column (None: the same)."""
+
+    mark: str
+    implementation: str | None
+    column: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One workload; `unit` is "s" (seconds) or "B" (bytes), `fixed` says that a unit is run once a round, whatever it takes.
+
+    `seconds` is what each cell gets, `least` the least number of runs, `limit` the seconds after which one run is given up.
+    """
+
+    name: str
+    what: str
+    columns: tuple[Column, ...]
+    quick: tuple[Column, ...]
+    divisors: tuple[Divisor, ...]
+    unit: str = "s"
+    fixed: bool = False
+    seconds: float = 0.5
+    least: int = 3
+    limit: float = 10.0
+
+
+def _numbered(*numbers: int) -> tuple[Column, ...]:
+    return tuple(Column(f"{n:,}", n) for n in numbers)
+
+
+def _shared_out(calls: int, *pseudothreads: int) -> tuple[Column, ...]:
+    return tuple(Column(f"{n:,}", (n, calls // n), calls) for n in pseudothreads)
+
+
+def _memory(how: str, parked: int, levels: int) -> tuple[Column, ...]:
+    return Column(f"parked, {how}", ("parked", how, parked)), Column(f"level, {how}", ("level", how, levels))
+
+
+FLOOR = Divisor("f", "yield from", None, "native `yield from`, same column")
+RECIPE = Divisor("r", "recipe", None, "the recipe, same column")
+ENDED = Divisor("e", "generators ended", None, "creating, starting, holding and ending as many generators of that size")
+
+WORKLOADS: tuple[Workload, ...] = (
+    Workload(
+        "calls",
+        f"Call and return: fib({FIB}) by recursion, {FIB_CALLS:,} calls, one pseudothread. Figure: one call. `return`: the callee returns "
+        "its result, by the library's own way to call; `yield`: the callee yields its result, as PEP 342 has it, and is let go; `spawn`: "
+        "each call is a task of its own, where that is not already the library's way to call (no recursion limit then).",
+        tuple(Column(way, way, FIB_CALLS) for way in ("return", "yield", "spawn")),
+        tuple(Column(way, way, FIB_CALLS) for way in ("return", "yield")),
+        (Divisor("f", "yield from", "return", "native `yield from`, which returns its results"), RECIPE),
+        seconds=1.5,
+    ),
+    Workload(
+        "turns",
+        f"{TURNS:,} calls (quick: 20,000) shared out to 1 ... {TURNS:,} pseudothreads (tasks, greenlets, processes) in turn; starting "
+        "them is included. Figure: one call. Trampolines switch at every call and every result; the others make one switch in each callee "
+        "(sleep(0) or the like), and the two native rows are a deque of coroutines sent to in turn.",
+        _shared_out(TURNS, 1, 10, 100, 1_000, 10_000, 100_000),
+        _shared_out(TURNS // 5, 1, 100, 2_000),
+        (Divisor("1", None, "1", "its own figure with one pseudothread"), RECIPE),
+        seconds=1.0,
+    ),
+    Workload(
+        "depth",
+        "The innermost coroutine at a depth of 1 ... 10,000 calls goes on: trampolines and those with a task for each call make a call to "
+        "a child that returns; native and await-based ones, where a call resumes nothing, and those with stacks switch once (yield, "
+        "sleep(0)). Figure: one such call or switch.",
+        _numbered(1, 10, 100, 900, 1_000, 10_000),
+        _numbered(1, 100, 900, 10_000),
+        (Divisor("1", None, "1", "its own figure at depth 1"),),
+    ),
+    Workload(
+        "recursion",
+        "Recursion to a depth of 100 ... 1,000,000 calls and back. Figure: the whole way.",
+        _numbered(100, 1_000, 100_000, 1_000_000),
+        _numbered(100, 100_000),
+        (Divisor("g", "generators", None, "creating, starting and holding as many generators of that size"), ENDED),
+        limit=40.0,
+    ),
+    Workload(
+        "errors",
+        "An error raised 1 ... 10,000 levels below the root, which catches it. Figure: calling all the levels and unwinding them.",
+        _numbered(1, 10, 100, 1_000, 10_000),
+        _numbered(1, 100, 10_000),
+        (FLOOR, RECIPE),
+        seconds=0.8,
+    ),
+    Workload(
+        "add",
+        f"Adding {TURNS:,} (quick: {TURNS // 10:,}) trivial coroutines, each then run to its end. Figure: one coroutine.",
+        (Column(f"{TURNS:,}", TURNS, TURNS),),
+        (Column(f"{TURNS // 10:,}", TURNS // 10, TURNS // 10),),
+        (RECIPE,),
+    ),
+    Workload(
+        "call",
+        "Typed calls, `yield from call(child())` and `await call(child())`, beside `yield child()`, at a depth of 1 and 1,000. Figure: "
+        "one call.",
+        tuple(Column(f"{way} @{depth:,}", (way, depth)) for depth in (1, 1_000) for way in ("yield", "from", "await")),
+        tuple(Column(f"{way} @1", (way, 1)) for way in ("yield", "from", "await")),
+        (Divisor("y", None, "yield @1", "its own `yield child()` at depth 1"),),
+    ),
+    Workload(
+        "overridden",
+        f"fib({FIB}) when the fast path may not be taken: a subclass overrides `schedule` and passes everything on; `queue` is replaced by "
+        "a collections.deque. Figure: one call.",
+        tuple(Column(what, what, FIB_CALLS) for what in ("schedule", "queue")),
+        tuple(Column(what, what, FIB_CALLS) for what in ("schedule", "queue")),
+        (RECIPE,),
+    ),
+    Workload(
+        "consumer",
+        f"A pipeline of 5 consumers through which {CONSUMED:,} items are sent (figure: one item), and making a consumer (figure: one).",
+        (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
+        (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
+        (Divisor("g", "generators", None, "plain generators, advanced by hand to their first yield"),),
+    ),
+    Workload(
+        "memory",
+        "Bytes for each of 100,000 parked pseudothreads (tasks, greenlets, ...; quick: 10,000) and for each of 1,000,000 levels of "
+        "recursion (traced, or a rival: 100,000; quick: 20,000), beside its coroutine: less what as many started coroutines of the same "
+        "code take. RSS: growth of resident memory; traced: what tracemalloc sees. Each in a process of its own.",
+        _memory("RSS", TURNS, 1_000_000) + _memory("traced", TURNS, 100_000),
+        _memory("traced", TURNS // 10, 20_000),
+        (),
+        unit="B",
+        fixed=True,
+        seconds=0.1,
+        least=1,
+        limit=100.0,
+    ),
+    Workload(
+        "import",
+        "CPU time of the import in a fresh interpreter, byte code cached, after `import types`. Figure: one import.",
+        (Column("import", None),),
+        (Column("import", None),),
+        (),
+        fixed=True,
+        seconds=1.0,
+        least=5,
+    ),
+)
+BY_NAME = {workload.name: workload for workload in WORKLOADS}
