@@ -56,6 +56,8 @@ cdef extern from *:
     PyFrameObject* PyEval_GetFrame() noexcept
     int PyErr_GivenExceptionMatches(PyObject*, PyObject*) noexcept
     int PyErr_CheckSignals() noexcept
+    int Py_EnterRecursiveCall(const char*) except -1
+    void Py_LeaveRecursiveCall() noexcept
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     void PyErr_Clear() noexcept

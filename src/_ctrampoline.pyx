@@ -36,6 +36,7 @@ cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 
 @cython.final
 @cython.freelist(64)
+@cython.trashcan(True)  # one may keep another as its result, and that the next
 cdef class Pseudothread:
     """A stack of coroutines, the root at the bottom, that calls and results push and pop. `Trampoline.add()` makes it.
 
@@ -194,6 +195,7 @@ cdef class Pseudothread:
 
 
 @cython.final
+@cython.trashcan(True)
 cdef class Queue:
     """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
 
@@ -335,8 +337,14 @@ cdef class BaseTrampoline:
         be called again. RuntimeError inside `run()` of the same trampoline and from a second thread.
         """
         cdef PyObject* result = NULL
-        begin(self)
+        Py_EnterRecursiveCall(" while a trampoline runs")
+        try:
+            begin(self)
+        except BaseException:
+            Py_LeaveRecursiveCall()
+            raise
         cdef PyObject* failure = loop(self, &result)
+        Py_LeaveRecursiveCall()
         self.running = self.alone = False
         self.thread = None
         release(self)

@@ -56,21 +56,22 @@ class Pseudothread:
         """
         if self._state != TAKEN:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
-        trampoline = self._trampoline
+        trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
         try:
             trampoline._advance(self, None)
+            if self._state != ENDED or self._value is MISSING:
+                return None
+            if not self._special:
+                return self._value
+            error = self._value
+            context = error.__context__
+            raise error
         finally:
             trampoline._held, trampoline._current = held, current
-        if self._state != ENDED or self._value is MISSING:
-            return None
-        if self._special:
-            context = self._value.__context__
-            try:
-                raise self._value
-            finally:
-                self._value.__context__ = context  # raised in an `except` block it would have got one
-        return self._value
+            if error is not None:
+                error.__context__ = context  # raised in an `except` block it would have got one
+            self = error = context = None  # the frames of a traceback hold those that called them
 
     def resume(self, value=None):
         """Queue a parked pseudothread: its innermost coroutine will be sent `value`. From any thread.
@@ -119,8 +120,8 @@ class Pseudothread:
             try:
                 raise failure
             finally:
-                failure.__context__ = context  # an error raised in an `except` block gets one
-                failure = None
+                failure.__context__ = context  # raised in an `except` block it would have got one
+                self = failure = context = None  # the traceback holds this frame
 
     @property
     def done(self):
@@ -132,11 +133,13 @@ class Pseudothread:
         if self._state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self._special:
-            context = self._value.__context__
+            error = self._value.with_traceback(self._stack)
+            context = error.__context__
             try:
-                raise self._value.with_traceback(self._stack)
+                raise error
             finally:
-                self._value.__context__ = context
+                error.__context__ = context
+                self = error = context = None
         if self._value is MISSING:
             raise RuntimeError(f"{self!r} was closed before it had a result")
         return self._value
@@ -256,13 +259,14 @@ def resume_specially(p, top, value):
     resume = top.throw if throwing else top.send
     trampoline, context = p._trampoline, p._context
     outer = trampoline._entered
-    if context is None or context is outer:
-        return resume(value)
-    trampoline._entered = context
     try:
+        if context is None or context is outer:
+            return resume(value)
+        trampoline._entered = context
         return context.run(resume, value)
     finally:
         trampoline._entered = outer
+        del p, top, value, resume  # the frames of a traceback hold those that called them
 
 
 def behind(traceback):
@@ -276,14 +280,17 @@ def behind(traceback):
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
+    top = p._top
     try:
-        got = resume_specially(p, p._top, GeneratorExit() if failure is None else failure)
+        got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):
         return None
     except BaseException as raised:
         raised.__traceback__ = behind(raised.__traceback__)
         return raised
-    return ignored_exit(p._top, got)
+    finally:
+        p = failure = None  # the frames of a traceback hold those that called them
+    return ignored_exit(top, got)
 
 
 def _enter(entry):

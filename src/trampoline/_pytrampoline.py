@@ -192,10 +192,10 @@ class BaseTrampoline:
                 self._running = self._alone = False
                 self._current = None
                 del self._runner
-                entry = self._held = None
+                entry = result = self._held = None
             if error is not None:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
-                error = None
+                error = context = None
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -274,57 +274,60 @@ class BaseTrampoline:
         top, stack, value = p._top, p._stack, p._value
         p._value = None
         p._state, self._current = RUNNING, p
-        for _ in repeat(None, _TURNS):
-            sent = let_go = None  # an entry has been taken: now goes what the last turn let go
-            try:
-                got = resume_specially(p, top, value) if p._special else top.send(value)
-                kind = type(got)
-                outcome = CALL if kind is GeneratorType or kind is CoroutineType else kinds.get(kind)
-                if outcome is None:
-                    outcome = meaning_of(got)
-            except StopIteration as stop:
-                outcome, got = VALUE, stop.value
-            except BaseException as raised:
-                outcome, got = _caught(raised)
-            sent, value = value, None
-            if not outcome:  # CALL
-                stack = p._stack = (top, stack)
-                top = p._top = got
-            elif outcome == VALUE and stack:
-                let_go, value = top, got
-                top, stack = stack
-                p._top, p._stack = top, stack
-            elif outcome == TAIL:
-                let_go, top = top, got
-                p._top = top
-            elif outcome == WAIT or not stack:
-                self._held = (sent, top)
-                return self._park(p, got) if outcome == WAIT else p._end(got, outcome)
-            else:
-                let_go, value = top, got
-                top, stack = stack
-                p._top, p._stack = top, stack
-                p._special |= THROWING
-            got = None
-            if not self._alone or entries is None:
-                break
-            if entries:
-                p._value, p._state = value, QUEUED
-                entries.append(p)
-                for self._current in take:
+        try:
+            for _ in repeat(None, _TURNS):
+                sent = let_go = None  # an entry has been taken: now goes what the last turn let go
+                try:
+                    got = resume_specially(p, top, value) if p._special else top.send(value)
+                    kind = type(got)
+                    outcome = CALL if kind is GeneratorType or kind is CoroutineType else kinds.get(kind)
+                    if outcome is None:
+                        outcome = meaning_of(got)
+                except StopIteration as stop:
+                    outcome, got = VALUE, stop.value
+                except BaseException as raised:
+                    outcome, got = _caught(raised)
+                sent, value = value, None
+                if not outcome:  # CALL
+                    stack = p._stack = (top, stack)
+                    top = p._top = got
+                elif outcome == VALUE and stack:
+                    let_go, value = top, got
+                    top, stack = stack
+                    p._top, p._stack = top, stack
+                elif outcome == TAIL:
+                    let_go, top = top, got
+                    p._top = top
+                elif outcome == WAIT or not stack:
+                    self._held = (sent, top)
+                    return self._park(p, got) if outcome == WAIT else p._end(got, outcome)
+                else:
+                    let_go, value = top, got
+                    top, stack = stack
+                    p._top, p._stack = top, stack
+                    p._special |= THROWING
+                got = None
+                if not self._alone or entries is None:
                     break
-                following = self._current
-                if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
-                    entries.appendleft(following)
-                    self._held = (sent, let_go)
-                    return p
-                p = following
-                top, stack, value = p._top, p._stack, p._value
-                p._value, p._state = None, RUNNING
-        p._value = value
-        self._held = (sent, let_go)
-        self._continue(p)
-        return p
+                if entries:
+                    p._value, p._state = value, QUEUED
+                    entries.append(p)
+                    for self._current in take:
+                        break
+                    following = self._current
+                    if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
+                        entries.appendleft(following)
+                        self._held = (sent, let_go)
+                        return p
+                    p = following
+                    top, stack, value = p._top, p._stack, p._value
+                    p._value, p._state = None, RUNNING
+            p._value = value
+            self._held = (sent, let_go)
+            self._continue(p)
+            return p
+        finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
+            p = top = stack = value = sent = let_go = got = following = None
 
     def _continue(self, p):
         """Queue `p` for its next turn, by way of `schedule` where that is overridden."""

@@ -65,7 +65,7 @@ class Layer(Base):
                 raise error
             finally:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
-                del error
+                del error, context, errors
 
     def __enter__(self) -> Self:
         return self
@@ -111,4 +111,4 @@ def trampoline(coroutine: AnyCoroutine[T]) -> T:
         raise failure.with_traceback(traceback)
     finally:
         failure.__context__ = context
-        del failure, traceback
+        del failure, traceback, context, root, runner

@@ -1,0 +1,25 @@
+"""A million typed calls deep of native coroutines by `await call(...)`, finished and raised through."""
+
+from common import DEPTH, Mishap, Trampoline, trampoline
+
+
+async def level(n):
+    if n:
+        return await trampoline.call(level(n - 1)) + 1
+    if bad:
+        raise Mishap("at the bottom")
+    return 0
+
+
+t = Trampoline()
+bad = False
+t.add(level(DEPTH))
+assert t.run() == DEPTH
+bad = True
+t.add(level(DEPTH))
+try:
+    t.run()
+except Mishap:
+    pass
+else:
+    raise AssertionError("nothing was raised")

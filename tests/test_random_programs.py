@@ -1,0 +1,66 @@
+"""Random programs do the same on both cores, and on the recipe of PEP 342 as far as that goes: every turn, value, error and `finally`.
+
+HYPOTHESIS_PROFILE=hours runs a hundred times as many programs as `quick`, the default. A failure prints the program as source, both logs
+from where they differ, and (by hypothesis) the seed with which `pytest --hypothesis-seed` finds it again.
+"""
+
+import faulthandler
+import os
+
+import programs
+import pytest
+import worlds
+from conftest import CORES, load
+from hypothesis import HealthCheck, Phase, given, note, settings
+from inhabitants import Recipe
+
+FEW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
+COMMON = {"deadline": None, "derandomize": False, "database": None, "print_blob": True, "suppress_health_check": FEW}
+settings.register_profile("quick", max_examples=150, phases=[Phase.generate, Phase.shrink], **COMMON)
+settings.register_profile("hours", max_examples=100_000, **COMMON)
+PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def show_difference(program, one, other):
+    """Note the program, and where the logs differ."""
+    note(programs.source(program))
+    note(f"{ {word: program[word] for word in ('trampoline', 'weak', 'main')} }")
+    same = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    note(f"after {same} equal events, of which the last: {one[max(0, same - 5) : same]}")
+    note(f"the one:   {one[same : same + 6]}")
+    note(f"the other: {other[same : same + 6]}")
+
+
+def compare(program, first, second):
+    """Run a program on two trampolines and hold the logs against each other."""
+    one, other = worlds.play(program, first), worlds.play(program, second)
+    if one != other:
+        show_difference(program, one, other)
+    assert one == other
+
+
+@PROFILE
+@given(program=programs.programs("plain"))
+def test_as_the_recipe(program):
+    for name in CORES:
+        note(f"the one is the recipe, the other the core {name}")
+        compare(program, Recipe, load(name).Trampoline)
+
+
+@pytest.mark.skipif(len(CORES) < 2, reason="there is one core only")
+@PROFILE
+@given(program=programs.programs("full"))
+def test_both_cores_do_the_same(program):
+    note("the one is the core in C, the other the core in Python")
+    compare(program, load("c").Trampoline, load("python").Trampoline)
+
+
+@pytest.mark.parametrize("name", CORES)
+@PROFILE
+@given(program=programs.programs("nasty"))
+def test_nothing_is_left_whatever_happens(name, program):
+    faulthandler.enable()
+    note(programs.source(program))
+    note(f"{ {word: program[word] for word in ('trampoline', 'weak', 'main')} }")
+    events = worlds.play(program, load(name).Trampoline)
+    assert events[-1] == ("alive", [])
