@@ -7,10 +7,10 @@ if os.environ.get("TRAMPOLINE_NO_EXTENSIONS"):
     reason = "TRAMPOLINE_NO_EXTENSIONS is set"
 else:
     try:
-        from trampoline import _ctrampoline as core
+        import trampoline._ctrampoline as core
 
         accelerated, reason = True, "the extension was built"
     except ImportError as error:
         reason = f"the extension cannot be imported: {error}"
 if not accelerated:
-    from trampoline import _pytrampoline as core  # noqa: F401
+    import trampoline._pytrampoline as core  # noqa: F401

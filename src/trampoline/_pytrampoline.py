@@ -145,10 +145,52 @@ class BaseTrampoline:
         For a pseudothread's last turn that is its result. An error that leaves a root leaves `run()`; all else stays queued and `run()` may
         be called again. RuntimeError inside `run()` of the same trampoline and from a second thread.
         """
-        entry = result = queue = take = error = None
+        error = context = None
         mine = (get_ident(),)
         try:
             self._begin(mine)
+            result, failed = self._loop()
+            if failed is None:
+                return result
+            error = note_on(failed._value, failed._name, failed.added)
+            context, failed = error.__context__, None
+            raise error
+        except BaseException as raised:
+            if raised is not error and self.__dict__.get("_runner") is mine:
+                self._recover(self._current, raised)
+            following = raised.__traceback__.tb_next
+            if following is not None and following.tb_frame.f_code in OWN_CODES:
+                raised.__traceback__.tb_next = behind(raised.__traceback__)
+            raise
+        finally:
+            if self.__dict__.get("_runner") is mine:
+                self._running = self._alone = False
+                self._current = None
+                del self._runner
+                self._held = None
+            if error is not None:
+                error.__context__ = context  # raised in an `except` block of the user's it would have got one
+                error = context = following = None
+
+    def stop(self):
+        """End `run()` after the current turn. What is queued stays queued. From any thread."""
+        self._running = self._alone = False
+
+    def _take_one(self):
+        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
+        while self._queue:
+            entry = self._queue.popleft()
+            if type(entry) is Pseudothread:
+                return entry
+        return next(iter(self._parked), None)
+
+    def _loop(self):
+        """Make turns. Return what the last entry returned and None, or None and the pseudothread whose root failed.
+
+        It is a function of its own for Ctrl-C: from CPython 3.14 on that can strike between a loop's turns outside of a `try` around it.
+        """
+        entry = result = queue = take = None
+        try:
             while self._running:
                 if queue is not self._queue:
                     queue = self._queue
@@ -165,49 +207,21 @@ class BaseTrampoline:
                 self._held = None
                 if type(entry) is not Pseudothread:
                     result = entry()
-                    continue
-                result = None
-                if entry._state == ENDED and entry._value is MISSING:
-                    continue  # closed while it stood in a queue that is not ours
-                if entry._trampoline is not self:
+                elif entry._state == ENDED and entry._value is MISSING:
+                    result = None  # closed while it stood in a queue that is not ours
+                elif entry._trampoline is not self:
                     entry._state = TAKEN if entry._state == QUEUED else entry._state
                     result = entry()
-                    continue
-                entry = self._advance(entry, entries)
-                if entry._state == ENDED:
-                    if entry._special:
-                        error = note_on(entry._value, entry._name, entry.added)
-                        context = error.__context__
-                        raise error
-                    result = entry._value if entry._value is not MISSING else None
-            return result
-        except BaseException as raised:
-            if self._runner is mine and raised is not error:
-                self._recover(self._current, raised)
-            if raised.__traceback__.tb_next is not None and raised.__traceback__.tb_next.tb_frame.f_code in OWN_CODES:
-                raised.__traceback__.tb_next = behind(raised.__traceback__)
-            raise
+                else:
+                    result = None
+                    entry = self._advance(entry, entries)
+                    if entry._state == ENDED:
+                        if entry._special:
+                            return None, entry
+                        result = entry._value if entry._value is not MISSING else None
+            return result, None
         finally:
-            if self._runner is mine:
-                self._running = self._alone = False
-                self._current = None
-                del self._runner
-                entry = result = self._held = None
-            if error is not None:
-                error.__context__ = context  # raised in an `except` block of the user's it would have got one
-                error = context = None
-
-    def stop(self):
-        """End `run()` after the current turn. What is queued stays queued. From any thread."""
-        self._running = self._alone = False
-
-    def _take_one(self):
-        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
-        while self._queue:
-            entry = self._queue.popleft()
-            if type(entry) is Pseudothread:
-                return entry
-        return next(iter(self._parked), None)
+            entry = result = None  # the frames of a traceback hold those that called them
 
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""
@@ -299,8 +313,11 @@ class BaseTrampoline:
                     let_go, top = top, got
                     p._top = top
                 elif outcome == WAIT or not stack:
+                    if outcome == WAIT:
+                        self._held = (sent,)
+                        return self._park(p, got)
                     self._held = (sent, top)
-                    return self._park(p, got) if outcome == WAIT else p._end(got, outcome)
+                    return p._end(got, outcome)
                 else:
                     let_go, value = top, got
                     top, stack = stack
@@ -398,5 +415,6 @@ def _check_stack(coroutine, stack):
 
 
 OWN_CODES.update(
-    function.__code__ for function in (BaseTrampoline._advance, BaseTrampoline._park, BaseTrampoline._continue, BaseTrampoline._append)
+    function.__code__
+    for function in (BaseTrampoline._loop, BaseTrampoline._advance, BaseTrampoline._park, BaseTrampoline._continue, BaseTrampoline._append)
 )

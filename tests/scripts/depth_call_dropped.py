@@ -2,7 +2,7 @@
 
 import gc
 
-from common import DEPTH, Park, Trampoline, trampoline
+from common import LESS, Park, Trampoline, trampoline
 
 
 def level(n):
@@ -24,13 +24,13 @@ async def native(n):
 for close in (True, False):
     ended = []
     t = Trampoline()
-    p = t.add(level(DEPTH))
+    p = t.add(level(LESS))
     t.run()
     assert p.state == "parked"
     if close:
         p.close()
-        assert ended == list(range(DEPTH + 1))
+        assert ended == list(range(LESS + 1))
     else:
         del t, p
         gc.collect()
-        assert sorted(ended) == list(range(DEPTH + 1))
+        assert sorted(ended) == list(range(LESS + 1))

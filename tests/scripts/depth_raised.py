@@ -1,6 +1,6 @@
 """An error through a million levels, each of which sees it, out of run()."""
 
-from common import DEPTH, Mishap, Trampoline, chain
+from common import LESS, Mishap, Trampoline, chain
 
 
 def bottom():
@@ -10,13 +10,13 @@ def bottom():
 
 ended = {}
 t = Trampoline()
-p = t.add(chain(DEPTH, bottom, ended))
+p = t.add(chain(LESS, bottom, ended))
 try:
     t.run()
 except Mishap:
     pass
 else:
     raise AssertionError("nothing was raised")
-assert ended == {"Mishap": DEPTH + 1}
+assert ended == {"Mishap": LESS + 1}
 assert p.done
 del p, t

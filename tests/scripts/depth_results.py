@@ -3,7 +3,7 @@
 The longest of these chains that generators alone survive is far shorter, so in a frame it is 10,000.
 """
 
-from common import DEPTH, Trampoline, core
+from common import LESS, Trampoline, core
 
 
 def gives(value):
@@ -17,7 +17,7 @@ def holds(value):
 
 t = Trampoline()
 p = None
-for _ in range(DEPTH):
+for _ in range(LESS):
     p = t.add(gives(p))
     t.run()
 del p
@@ -29,7 +29,7 @@ for _ in range(10_000):
 del p
 
 queue = core.Queue()
-for _ in range(DEPTH):
+for _ in range(LESS):
     outer = core.Queue()
     outer.append(queue.append)
     queue = outer
