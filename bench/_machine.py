@@ -12,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 
+def without_folders(text: str) -> str:
+    """Return the text with the machine's folders left out."""
+    return re.sub(r"(=|-L|-I|-rpath,)/[^\s',]+", r"\1...", text)
+
+
 def processor() -> str:
     """Return the processor's model, or what the platform module knows."""
     try:
@@ -30,7 +35,7 @@ def describe() -> dict[str, Any]:
             "implementation": platform.python_implementation(),
             "version": platform.python_version(),
             "build": sys.version,
-            "config_args": sysconfig.get_config_var("CONFIG_ARGS") or "",
+            "config_args": without_folders(sysconfig.get_config_var("CONFIG_ARGS") or ""),
             "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
             "gil": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
             "recursion_limit": sys.getrecursionlimit(),

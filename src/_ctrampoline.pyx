@@ -68,8 +68,10 @@ cdef class Pseudothread:
         cdef PyObject* result = NULL
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
+        Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
         release(t)
+        Py_DECREF(self)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
         leave(failure)
         return give(result)
@@ -121,7 +123,9 @@ cdef class Pseudothread:
             if not pop(self):
                 break
             Py_DECREF(<object>top)
+        Py_INCREF(self)
         end(self, top, NULL, VALUE)
+        Py_DECREF(self)
         Py_DECREF(<object>top)
         leave(failure)
 
@@ -769,9 +773,10 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     Py_XDECREF(value)
     Py_DECREF(<object>top)
     if unhand(t, p):  # what came back, if anything, was another coroutine or stack
+        lowest = root(p)
         top, p.top = p.top, NULL
         p.linked = None
-        end(p, top, NULL, VALUE)
+        end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
     return failure
 

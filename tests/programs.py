@@ -86,14 +86,19 @@ def operations(words, quiet, depth=2):
     return st.lists(st.one_of(choices), min_size=1, max_size=5)
 
 
-def programs(level):
-    """Return the strategy for whole programs of the level 'plain', 'full' or 'nasty'."""
-    quiet, loud = WORDS[level]
+def tame(words):
+    """Leave out what takes entries by hand inside a turn: coroutines are not yet let go at the same moment everywhere then."""
+    return [word for word in words if not any(f"just('{wild}')" in repr(word) for wild in ("pop", "rotate"))]
+
+
+def programs(level, wild=True):
+    """Return the strategy for whole programs of the level 'plain', 'full' or 'nasty'; if not `wild`, without entries taken by hand."""
+    quiet, loud = WORDS[level] if wild else map(tame, WORDS[level])
     flavours = ("generator",) if level == "plain" else ("generator", "generator", "generator", "native", "object")
     at_the_end = st.lists(st.one_of(quiet), max_size=2)
     one = st.fixed_dictionaries({"flavour": st.sampled_from(flavours), "block": operations(loud, quiet), "finally": at_the_end})
     main = st.lists(st.one_of([*quiet, st.just(("pop",)), st.just(("run",)), st.tuples(st.just("add"), body)]), min_size=1, max_size=6)
-    kinds = ("own",) if level == "plain" else ("own", "own", "own", "overridden", "own frames", "dropping", "deque")
+    kinds = ("own",) if level == "plain" else ("own", "own", "own", "overridden", "own frames", *(("dropping",) if wild else ()), "deque")
     return st.fixed_dictionaries(
         {
             "level": st.just(level),

@@ -301,7 +301,10 @@ def run_script(core, script):
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
 @pytest.mark.parametrize("cls", ["core.Trampoline", "Own"])
 def test_ctrl_c_wherever_it_strikes(core, cls):
-    assert run_script(core, WHEREVER.format(cls=cls)) == (0, "0\n", "")
+    status, out, err = run_script(core, WHEREVER.format(cls=cls))
+    # The C core has no line between which Ctrl-C could strike. The Python core has a `finally`, and that a first line.
+    assert (status, err) == (0, "")
+    assert int(out.split()[0]) <= (0 if core.name == "c" else 10), out
 
 
 NO_BYTECODE = """

@@ -44,7 +44,9 @@ class World:
         if program["trampoline"] == "deque":
             self.t.queue = collections.deque()
         self.functions = {"Fault": Fault}
-        exec(compile(source(program), "<program>", "exec"), self.functions)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # from 3.14 on for a `return` in a `finally`, which is just what is tried
+            exec(compile(source(program), "<program>", "exec"), self.functions)
 
     def log(self, *what):
         self.events.append(what)

@@ -31,8 +31,9 @@ class Pseudothread:
     It is what stands in the trampoline's queue: calling it makes one turn.
     """
 
+    # What is dropped is let go in alphabetical order: the innermost coroutine, the stack, the value, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_top", "_stack", "_value", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
+        "_trampoline", "_innermost", "_stack", "_value", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -43,7 +44,7 @@ class Pseudothread:
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
         p._state, p._special, p._value = ENDED, 0, MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
+        p._trampoline = p._innermost = p._stack = p._name = p._context = p._code = p._instruction = None
         return p
 
     def __init__(self, *args, **kwargs):
@@ -113,7 +114,7 @@ class Pseudothread:
             failure = _close(self, failure)
             if not self._stack:
                 break
-            self._top, self._stack = self._stack
+            self._innermost, self._stack = self._stack
         self._end(MISSING, VALUE)
         if failure is not None:
             context = failure.__context__
@@ -149,7 +150,7 @@ class Pseudothread:
         """The coroutines from the root to the innermost, as a tuple; empty after the end."""
         if self._state == ENDED:
             return ()
-        found, stack = [self._top], self._stack
+        found, stack = [self._innermost], self._stack
         while stack:
             coroutine, stack = stack
             found.append(coroutine)
@@ -163,7 +164,7 @@ class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        return name_of(self.stack[0]) if self._name is None and self._top is not None else self._name
+        return name_of(self.stack[0]) if self._name is None and self._innermost is not None else self._name
 
     @property
     def waits_for(self):
@@ -179,7 +180,7 @@ class Pseudothread:
         if self._state == ENDED:
             return f"<Pseudothread {self._name!r} ended>"
         waits = f" for {self._value!r}" if self._state == PARKED else ""
-        return f"<Pseudothread {self.name!r} {self.state}{waits} at {place_of(self._top)}>"
+        return f"<Pseudothread {self.name!r} {self.state}{waits} at {place_of(self._innermost)}>"
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
@@ -193,9 +194,9 @@ class Pseudothread:
 
     def _end(self, value, outcome):
         if self._name is None:
-            self._name = self.name if self._stack else name_of(self._top)
+            self._name = self.name if self._stack else name_of(self._innermost)
         self._state = ENDED
-        self._top = self._stack = self._context = None
+        self._innermost = self._stack = self._context = None
         self._value, self._special = value, 0
         if outcome == ERROR:
             self._special = THROWING
@@ -280,7 +281,7 @@ def behind(traceback):
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
-    top = p._top
+    top = p._innermost
     try:
         got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):

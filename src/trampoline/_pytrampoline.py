@@ -1,10 +1,10 @@
 """The core in Python: the reference for what a turn does, and the fallback where the extension cannot be built.
 
-The explanations are here; `_ctrampoline.pyx` says the same in the same order. A pseudothread is a stack of coroutines. The innermost one is
-in `_top`, its callers in `_stack` as PEP 342 nests them, `(caller, (its caller, ...))`: a call pushes one pair, a result pops one, whatever
-the depth. The trampoline has a queue of entries. `run()` takes the first, makes one turn of it (one `send` or one `throw`) and queues the
-pseudothread again behind all others. While no other entry is queued that would only put it in and take it out, so `_advance` goes on with
-the same pseudothread: the same order, no traffic.
+The explanations are here; `_ctrampoline.pyx` says the same in the same order. A pseudothread is a stack of coroutines: `_innermost`, and
+its callers in `_stack` as PEP 342 nests them, `(caller, (its caller, ...))`. A call pushes one pair, a result pops one, whatever the depth.
+The trampoline has a queue of entries. `run()` takes the first, makes one turn of it (one `send` or one `throw`) and queues the
+pseudothread again behind all others; `_advance` does that for as many turns as it can without going back to the loop. While no other entry
+is queued that would only put the pseudothread in and take it out, so it goes on with the same: the same order, no traffic.
 
 Two things cost care. A coroutine that gave its result by a yield, the value that it was sent and the error that it was thrown are let go
 when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. And
@@ -244,7 +244,7 @@ class BaseTrampoline:
 
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
-        p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
+        p._trampoline, p._innermost, p._stack, p._state = self, coroutine, stack, TAKEN
         p._value = p._name = p._context = p._code = p._instruction = None
         p._special = 0
         return p
@@ -265,7 +265,7 @@ class BaseTrampoline:
     def _handed(self, coroutine, stack):
         """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
         for p in self._handing:
-            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
+            if p._innermost is coroutine and (p._stack is stack or not p._stack and not stack):
                 return p
         return None
 
@@ -285,7 +285,7 @@ class BaseTrampoline:
             raise p._misuse("call")
         let_go = None
         take = iter(entries.popleft, MISSING) if entries is not None else None
-        top, stack, value = p._top, p._stack, p._value
+        top, stack, value = p._innermost, p._stack, p._value
         p._value = None
         p._state, self._current = RUNNING, p
         try:
@@ -304,24 +304,25 @@ class BaseTrampoline:
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
-                    top = p._top = got
+                    top = p._innermost = got
                 elif outcome == VALUE and stack:
                     let_go, value = top, got
                     top, stack = stack
-                    p._top, p._stack = top, stack
+                    p._innermost, p._stack = top, stack
                 elif outcome == TAIL:
                     let_go, top = top, got
-                    p._top = top
+                    p._innermost = top
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
                         self._held = (sent,)
+                        top = stack = sent = None  # suspend() may make turns of `p`, and end it
                         return self._park(p, got)
                     self._held = (sent, top)
                     return p._end(got, outcome)
                 else:
                     let_go, value = top, got
                     top, stack = stack
-                    p._top, p._stack = top, stack
+                    p._innermost, p._stack = top, stack
                     p._special |= THROWING
                 got = None
                 if not self._alone or entries is None:
@@ -337,7 +338,7 @@ class BaseTrampoline:
                         self._held = (sent, let_go)
                         return p
                     p = following
-                    top, stack, value = p._top, p._stack, p._value
+                    top, stack, value = p._innermost, p._stack, p._value
                     p._value, p._state = None, RUNNING
             p._value = value
             self._held = (sent, let_go)
@@ -352,7 +353,7 @@ class BaseTrampoline:
             return self._append(p)
         value, throwing = p._value, p._special & THROWING
         p._value, p._special, p._state = None, p._special & ~THROWING, TAKEN
-        coroutine, stack = p._top, p._stack
+        coroutine, stack = p._innermost, p._stack
         self._handing.append(p)
         try:
             if throwing:
