@@ -61,6 +61,7 @@ cdef extern from *:
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     void PyErr_Clear() noexcept
+    PyObject* PyErr_Occurred() noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept

@@ -81,10 +81,12 @@ cdef class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
-        unpark(self, "resume")
+        cdef PyObject* suspension = unpark(self, "resume")
         Py_INCREF(value)
         self.value = <PyObject*>value
-        leave(go_on(self.trampoline, self))
+        cdef PyObject* failure = go_on(self.trampoline, self)
+        Py_DECREF(<object>suspension)  # last: its end may look at us
+        leave(failure)
 
     def throw(self, error):
         """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
@@ -92,11 +94,13 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
         """
         error = exception_of("throw()", error)
-        unpark(self, "throw into")
+        cdef PyObject* suspension = unpark(self, "throw into")
         Py_INCREF(error)
         self.value = <PyObject*>error
         self.special |= THROWING
-        leave(go_on(self.trampoline, self))
+        cdef PyObject* failure = go_on(self.trampoline, self)
+        Py_DECREF(<object>suspension)
+        leave(failure)
 
     def close(self):
         """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
@@ -106,17 +110,20 @@ cdef class Pseudothread:
         """
         cdef PyObject* failure = NULL
         cdef PyObject* top
+        cdef PyObject* held
         if self.state == ENDED:
             return
         if self.state == RUNNING:
             raise self._misuse("close")
         if self.state == PARKED:
-            unpark(self, "close")
-        elif self.state == QUEUED and self.trampoline.own is not None:
+            held = unpark(self, "close")
+        else:
+            held, self.value = self.value, NULL
+        if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
         self.special &= ~THROWING
-        Py_CLEAR(self.value)
+        Py_XDECREF(held)
         while True:
             top = self.top
             failure = close_one(self, top, failure)
@@ -230,8 +237,7 @@ cdef class Queue:
 
     def clear(self):
         """Remove all entries."""
-        while self.count:
-            self.popleft()
+        drop_entries(self)
 
     def __len__(self):
         return self.count
@@ -466,8 +472,8 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
                 (<Pseudothread>entry).state = TAKEN
             failure = call_entry(t, entry, result)
         else:
-            set_result(result, NULL)
-            failure = advance(t, &entry, queue, &look, result)
+            # The last entry's result goes when one more turn was made, as the recipe's does.
+            failure = advance(t, &entry, queue if result[0] == NULL else None, &look, result)
             if failure != NULL and failure == (<Pseudothread>entry).value and (<Pseudothread>entry).state == ENDED:
                 failure = noted(<Pseudothread>entry, failure)
             Py_DECREF(<object>entry)
@@ -536,6 +542,8 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
         Py_XDECREF(let_go)
         Py_XDECREF(sent)
     t.held_coroutine, t.held_sent = let_go, sent
+    if outcome != VALUE:
+        set_result(result, NULL)
     if outcome == NEXT:
         (<Pseudothread>p).value = next_sent
         return go_on(t, <Pseudothread>p)
@@ -665,7 +673,12 @@ cdef inline int meaning(PyObject** got) noexcept:
     if PyCoro_CheckExact(got[0]):
         return CALL
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
-    return <int>PyLong_AsLong(known) if known != NULL else meaning_slowly(got)
+    if known != NULL:
+        return <int>PyLong_AsLong(known)
+    if PyErr_Occurred() == NULL:
+        return meaning_slowly(got)
+    Py_DECREF(<object>got[0])  # its class refuses to be looked up
+    return raised(got)
 
 
 cdef int meaning_slowly(PyObject** got) noexcept:
@@ -772,7 +785,7 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* failure = dropped(returned)
     Py_XDECREF(value)
     Py_DECREF(<object>top)
-    if unhand(t, p):  # what came back, if anything, was another coroutine or stack
+    if unhand(t, p) and p.state == TAKEN:  # what came back, if anything, was another coroutine or stack
         lowest = root(p)
         top, p.top = p.top, NULL
         p.linked = None
@@ -812,12 +825,14 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     return failure
 
 
-cdef unpark(Pseudothread p, verb):
+cdef PyObject* unpark(Pseudothread p, verb) except NULL:
+    """Take `p` out of what is parked. Return the suspension, whose reference the caller takes over and lets go when `p` is in order."""
+    cdef PyObject* suspension
     if p.state != PARKED:
         raise p._misuse(verb)
+    suspension, p.value, p.state = p.value, NULL, TAKEN
     unlink(p.trampoline, p)
-    p.state = TAKEN
-    Py_CLEAR(p.value)
+    return suspension
 
 
 cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:

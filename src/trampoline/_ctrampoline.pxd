@@ -221,8 +221,17 @@ cdef inline void drop_stack(Pseudothread p) noexcept:
 
 
 cdef inline void drop_entries(Queue queue) noexcept:
-    while queue.count:
-        Py_DECREF(<object>take(queue))
+    cdef PyObject** ring = queue.ring
+    cdef size_t mask = queue.mask, head = queue.head, count = queue.count, index
+    cdef PyObject* entry
+    queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
+    for index in range(count):
+        entry = ring[(head + index) & mask]
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED:
+            (<Pseudothread>entry).state = TAKEN
+    for index in range(count):
+        Py_DECREF(<object>ring[(head + index) & mask])
+    PyMem_Free(ring)
 
 
 cdef inline void drop_parked(BaseTrampoline t) noexcept:

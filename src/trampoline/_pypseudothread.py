@@ -79,9 +79,10 @@ class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
-        self._unpark("resume")
+        suspension = self._unpark("resume")
         self._value = value
         self._trampoline._continue(self)
+        del suspension  # last: its end may look at us
 
     def throw(self, error):
         """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
@@ -89,10 +90,11 @@ class Pseudothread:
         RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
         """
         error = exception_of("throw()", error)
-        self._unpark("throw into")
+        suspension = self._unpark("throw into")
         self._value = error
         self._special |= THROWING
         self._trampoline._continue(self)
+        del suspension
 
     def close(self):
         """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
@@ -104,12 +106,12 @@ class Pseudothread:
             return
         if self._state == RUNNING:
             raise self._misuse("close")
-        if self._state == PARKED:
-            self._unpark("close")
-        elif self._state == QUEUED:
+        held = self._unpark("close") if self._state == PARKED else self._value
+        if self._state == QUEUED:
             self._trampoline._remove(self)
         self._state = RUNNING
         self._value = failure = None
+        del held  # its end may look at us
         while True:
             failure = _close(self, failure)
             if not self._stack:
@@ -188,9 +190,11 @@ class Pseudothread:
 
     def _unpark(self, verb):
         # pop() is one step, so of two threads that resume at once one gets the RuntimeError.
-        if self._trampoline._parked.pop(self, None) is None:
+        suspension = self._trampoline._parked.pop(self, None)
+        if suspension is None:
             raise self._misuse(verb)
-        self._value = None
+        self._value, self._state = None, TAKEN
+        return suspension
 
     def _end(self, value, outcome):
         if self._name is None:
@@ -236,8 +240,14 @@ class Queue:
 
     def clear(self):
         """Remove all entries."""
-        while self._entries:
-            self.popleft()
+        taken, entry = deque(self._entries), None
+        self._entries.clear()
+        for entry in taken:
+            if type(entry) is Pseudothread and entry._state == QUEUED:
+                entry._state = TAKEN
+        del entry
+        while taken:  # the first goes first
+            taken.popleft()
 
     def __len__(self):
         return len(self._entries)

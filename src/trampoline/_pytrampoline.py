@@ -213,8 +213,9 @@ class BaseTrampoline:
                     entry._state = TAKEN if entry._state == QUEUED else entry._state
                     result = entry()
                 else:
+                    # The last entry's result goes when one more turn was made, as the recipe's does.
+                    entry = self._advance(entry, entries if result is None else None)
                     result = None
-                    entry = self._advance(entry, entries)
                     if entry._state == ENDED:
                         if entry._special:
                             return None, entry
@@ -396,9 +397,11 @@ def _caught(error):
     error.__traceback__ = behind(error.__traceback__)
     if not isinstance(error, TailCall):
         return ERROR, error
-    if is_coroutine(error.call):
-        return TAIL, error.call
-    return ERROR, no_coroutine("TailCall()", error.call)
+    try:
+        callee = error.call
+    except BaseException as raised:
+        return ERROR, raised
+    return (TAIL, callee) if is_coroutine(callee) else (ERROR, no_coroutine("TailCall()", callee))
 
 
 def _check_stack(coroutine, stack):
