@@ -474,8 +474,6 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
             failure = advance(t, &entry, queue if result[0] == NULL else None, &look, result)
-            if failure != NULL and failure == (<Pseudothread>entry).value and (<Pseudothread>entry).state == ENDED:
-                failure = noted(<Pseudothread>entry, failure)
             Py_DECREF(<object>entry)
         if failure != NULL:
             return failure
@@ -497,6 +495,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* next_sent = (<Pseudothread>p).value
     cdef PyObject* let_go
     cdef PyObject* got
+    cdef PyObject* failure
     cdef int outcome
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
@@ -542,18 +541,22 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
         Py_XDECREF(let_go)
         Py_XDECREF(sent)
     t.held_coroutine, t.held_sent = let_go, sent
-    if outcome != VALUE:
-        set_result(result, NULL)
+    failure = NULL
     if outcome == NEXT:
         (<Pseudothread>p).value = next_sent
-        return go_on(t, <Pseudothread>p)
-    if outcome == WAIT:
-        return park(t, <Pseudothread>p)
-    Py_XINCREF((<Pseudothread>p).value)
-    if outcome == ERROR:
-        return (<Pseudothread>p).value
-    set_result(result, (<Pseudothread>p).value)
-    return NULL
+        failure = go_on(t, <Pseudothread>p)
+    elif outcome == WAIT:
+        failure = park(t, <Pseudothread>p)
+    else:
+        Py_XINCREF((<Pseudothread>p).value)
+        if outcome == VALUE:
+            set_result(result, (<Pseudothread>p).value)
+            return NULL
+        failure = (<Pseudothread>p).value
+        if look != NULL:  # not called by hand
+            failure = noted(<Pseudothread>p, failure)
+    set_result(result, NULL)
+    return failure
 
 
 cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_sent, PyObject** let_go) noexcept:

@@ -95,7 +95,8 @@ def programs(level, wild=True):
     """Return the strategy for whole programs of the level 'plain', 'full' or 'nasty'; if not `wild`, without entries taken by hand."""
     quiet, loud = WORDS[level] if wild else map(tame, WORDS[level])
     flavours = ("generator",) if level == "plain" else ("generator", "generator", "generator", "native", "object")
-    at_the_end = st.lists(st.one_of(quiet), max_size=2)
+    # What a `finally` sees of the queue while a deep stack is dropped depends on when CPython frees the recipe's nested tuples.
+    at_the_end = st.lists(st.one_of(quiet if wild else [word for word in quiet if "just('look')" not in repr(word)]), max_size=2)
     one = st.fixed_dictionaries({"flavour": st.sampled_from(flavours), "block": operations(loud, quiet), "finally": at_the_end})
     main = st.lists(st.one_of([*quiet, st.just(("pop",)), st.just(("run",)), st.tuples(st.just("add"), body)]), min_size=1, max_size=6)
     kinds = ("own",) if level == "plain" else ("own", "own", "own", "overridden", "own frames", *(("dropping",) if wild else ()), "deque")

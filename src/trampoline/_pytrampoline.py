@@ -216,7 +216,7 @@ class BaseTrampoline:
                     # The last entry's result goes when one more turn was made, as the recipe's does.
                     entry = self._advance(entry, entries if result is None else None)
                     result = None
-                    if entry._state == ENDED:
+                    if entry is not None and entry._state == ENDED:
                         if entry._special:
                             return None, entry
                         result = entry._value if entry._value is not MISSING else None
@@ -280,7 +280,7 @@ class BaseTrampoline:
     def _advance(self, p, entries):
         """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
 
-        Return the pseudothread that had the last turn. Its state says how that ended.
+        Return the pseudothread that had the last turn, whose state says how that ended; None if it was parked.
         """
         if p._state > TAKEN:
             raise p._misuse("call")
@@ -317,7 +317,8 @@ class BaseTrampoline:
                     if outcome == WAIT:
                         self._held = (sent,)
                         top = stack = sent = None  # suspend() may make turns of `p`, and end it
-                        return self._park(p, got)
+                        self._park(p, got)
+                        return None
                     self._held = (sent, top)
                     return p._end(got, outcome)
                 else:
@@ -370,7 +371,7 @@ class BaseTrampoline:
         self._parked[p] = suspension
         try:
             suspension.suspend(p)
-            return p
+            return
         except BaseException as raised:
             raised.__traceback__ = behind(raised.__traceback__)
             error = raised
@@ -381,7 +382,6 @@ class BaseTrampoline:
         p._special |= THROWING
         if parked:
             self._continue(p)
-        return p
 
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
