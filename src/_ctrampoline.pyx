@@ -192,10 +192,11 @@ cdef class Pseudothread:
         return None if self.code is None else line_of(self.code, self.instruction)
 
     def __repr__(self):
-        if self.state == ENDED:
+        if self.top == NULL:
             return f"<Pseudothread {self.name!r} ended>"
+        innermost, state, name = <object>self.top, (<object>self).state, self.name  # asked once: another thread may end it meanwhile
         waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
-        return f"<Pseudothread {self.name!r} {(<object>self).state}{waits} at {place_of(<object>self.top)}>"
+        return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
 
     def _note(self):
         note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)

@@ -163,6 +163,25 @@ def test_stack_name_place_and_repr(core, park):
     assert p.name == root.__qualname__
 
 
+def test_one_that_ends_while_it_is_described(core):
+    class Ends(core.Suspension):
+        def suspend(self, pseudothread):
+            self.pseudothread = pseudothread
+
+        def __repr__(self):
+            self.pseudothread.close()
+            return "Ends()"
+
+    def waits():
+        yield Ends()
+
+    t = core.Trampoline()
+    p = t.add(waits())
+    t.run()
+    assert repr(p).startswith("<Pseudothread 'test_one_that_ends_while_it_is_described.<locals>.waits' parked for Ends() at ")
+    assert repr(p) == "<Pseudothread 'test_one_that_ends_while_it_is_described.<locals>.waits' ended>"
+
+
 def test_a_name_of_ones_own(core):
     t = core.Trampoline()
     p = t.add(value(1), name="my own")

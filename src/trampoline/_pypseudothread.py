@@ -150,9 +150,10 @@ class Pseudothread:
     @property
     def stack(self):
         """The coroutines from the root to the innermost, as a tuple; empty after the end."""
-        if self._state == ENDED:
+        innermost, stack = self._innermost, self._stack
+        if innermost is None:
             return ()
-        found, stack = [self._innermost], self._stack
+        found = [innermost]
         while stack:
             coroutine, stack = stack
             found.append(coroutine)
@@ -166,7 +167,8 @@ class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        return name_of(self.stack[0]) if self._name is None and self._innermost is not None else self._name
+        coroutines = self.stack  # asked once: another thread may end it between two questions
+        return name_of(coroutines[0]) if self._name is None and coroutines else self._name
 
     @property
     def waits_for(self):
@@ -179,10 +181,11 @@ class Pseudothread:
         return None if self._code is None else line_of(self._code, self._instruction)
 
     def __repr__(self):
-        if self._state == ENDED:
-            return f"<Pseudothread {self._name!r} ended>"
-        waits = f" for {self._value!r}" if self._state == PARKED else ""
-        return f"<Pseudothread {self.name!r} {self.state}{waits} at {place_of(self._innermost)}>"
+        innermost, state, name, value = self._innermost, self._state, self.name, self._value
+        if innermost is None or state == ENDED:
+            return f"<Pseudothread {name!r} ended>"
+        waits = f" for {value!r}" if state == PARKED else ""
+        return f"<Pseudothread {name!r} {_STATES[state]}{waits} at {place_of(innermost)}>"
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
