@@ -78,6 +78,7 @@ cdef extern from *:
     Py_ssize_t Py_REFCNT(PyObject*) noexcept
     bint PyLong_CheckExact(PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
+    double PyFloat_AsDouble(PyObject*) noexcept
     int PyObject_IsTrue(PyObject*) noexcept
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit

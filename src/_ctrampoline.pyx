@@ -16,6 +16,7 @@ from _capi cimport *
 
 from _thread import get_ident
 from contextvars import Context
+from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
@@ -24,6 +25,8 @@ from trampoline._base import meaning_of, misuse, name_of, no_coroutine, note_on,
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
 cdef dict kinds = _kinds
+cdef object monotonic = _monotonic
+cdef double INTERVAL = 0.001
 cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
 cdef object base_schedule  # set at the end, when the class is there
@@ -32,6 +35,7 @@ cdef str word_note = "_note"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
+cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 
 
 @cython.final
@@ -96,10 +100,14 @@ cdef class Pseudothread:
         error = exception_of("throw()", error)
         cdef PyObject* suspension = unpark(self, "throw into")
         Py_INCREF(error)
+        cdef PyObject* failure = withdraw(suspension, self)
         self.value = <PyObject*>error
         self.special |= THROWING
-        cdef PyObject* failure = go_on(self.trampoline, self)
+        cdef PyObject* other = go_on(self.trampoline, self)
         Py_DECREF(<object>suspension)
+        if failure == NULL:
+            failure, other = other, NULL
+        Py_XDECREF(other)
         leave(failure)
 
     def close(self):
@@ -111,11 +119,12 @@ cdef class Pseudothread:
         cdef PyObject* failure = NULL
         cdef PyObject* top
         cdef PyObject* held
+        cdef bint parked = self.state == PARKED
         if self.state == ENDED:
             return
         if self.state == RUNNING:
             raise self._misuse("close")
-        if self.state == PARKED:
+        if parked:
             held = unpark(self, "close")
         else:
             held, self.value = self.value, NULL
@@ -123,6 +132,8 @@ cdef class Pseudothread:
             remove(self.trampoline.own, self)
         self.state = RUNNING
         self.special &= ~THROWING
+        if parked:
+            failure = withdraw(held, self)
         Py_XDECREF(held)
         while True:
             top = self.top
@@ -175,6 +186,11 @@ cdef class Pseudothread:
         return ("queued", "queued", "running", "parked", "ended")[self.state]
 
     @property
+    def trampoline(self):
+        """The trampoline whose turn it takes."""
+        return self.trampoline
+
+    @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
         if self.details is not None and self.details[0] is not None:
@@ -198,6 +214,11 @@ cdef class Pseudothread:
         waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
         return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
 
+    def _interrupt(self):
+        """Have `_interruption()` of its trampoline asked for an error when it parks next."""
+        if self.state != ENDED:
+            self.special |= INTERRUPTED
+
     def _note(self):
         note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
 
@@ -219,11 +240,15 @@ cdef class Queue:
         """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
         enter(self, entry)
         put(self, <PyObject*>entry)
+        if self.waker is not None:
+            self.waker()
 
     def appendleft(self, entry):
         """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
         enter(self, entry)
         put_first(self, <PyObject*>entry)
+        if self.waker is not None:
+            self.waker()
 
     def popleft(self):
         """Remove and return the first entry. IndexError if there is none."""
@@ -284,9 +309,13 @@ cdef class BaseTrampoline:
             for entry in self.own:
                 if type(entry) is Pseudothread and (<Pseudothread>entry).state == QUEUED:
                     (<Pseudothread>entry).state = TAKEN
+        waker, self._waker = self.waker, None
         self.any_queue = queue
         self.own = queue if type(queue) is Queue else None
         self.alone = False
+        self._waker = waker
+        if waker is not None:
+            waker()
 
     def add(self, coroutine, *, name=None, context=None):
         """Queue `coroutine` as the root of a new pseudothread, which is returned. From any thread.
@@ -367,6 +396,9 @@ cdef class BaseTrampoline:
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         self.running = self.alone = False
+        waker = self.waker
+        if waker is not None:
+            waker()
 
     @property
     def _running(self):
@@ -388,9 +420,35 @@ cdef class BaseTrampoline:
                 return entry
         return None if self.first_parked == NULL else <object>self.first_parked
 
+    def _all_parked(self):
+        """Return the pseudothreads that are parked, the longest first."""
+        cdef PyObject* p = self.first_parked
+        found = []
+        while p != NULL:
+            found.append(<object>p)
+            p = (<Pseudothread>p).after
+        return found
+
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""
         return False
+
+    def _look(self):
+        """Look, while the queue is not empty, whether more can be queued: what waits must not starve."""
+
+    def _interruption(self, pseudothread):
+        """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
+
+    @property
+    def _waker(self):
+        """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
+        return self.waker
+
+    @_waker.setter
+    def _waker(self, waker):
+        self.waker = waker
+        if self.own is not None:
+            self.own.waker = waker
 
 
 cdef begin(BaseTrampoline t):
@@ -440,6 +498,8 @@ cdef append(BaseTrampoline t, Pseudothread p):
     else:
         p.state = TAKEN
         t.any_queue.append(p)
+    if t.waker is not None:
+        t.waker()
 
 
 cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
@@ -478,11 +538,29 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             Py_DECREF(<object>entry)
         if failure != NULL:
             return failure
+        if t.first_parked != NULL and look > FEW:
+            look = FEW
         if look <= 0:
             look = TURNS
             if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
                 return ct_fetch()
+            failure = look_around(t) if t.first_parked != NULL else NULL
+            if failure != NULL:
+                return failure
     return NULL
+
+
+cdef PyObject* look_around(BaseTrampoline t) noexcept:
+    """Look at what waits if it is time to. Return an error or NULL."""
+    cdef PyObject* now = PyObject_CallNoArgs(<PyObject*>monotonic)
+    if now == NULL:
+        return ct_fetch()
+    cdef double seconds = PyFloat_AsDouble(now)
+    Py_DECREF(<object>now)
+    if seconds < t.look_at:
+        return NULL
+    t.look_at = seconds + INTERVAL
+    return dropped(PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_look))
 
 
 cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, PyObject** result) noexcept:
@@ -600,7 +678,7 @@ cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** 
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
     p.special &= ~THROWING
-    if p.special:
+    if p.special & IN_CONTEXT:
         context = <PyObject*>p.details[1]
     if context == NULL or context == outer:
         return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
@@ -756,10 +834,15 @@ cdef PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
         return hand_over(t, p)
     if t.own is not None:
         p.state = QUEUED
-        return NULL if push_last(t.own, <PyObject*>p) else ct_fetch()
-    p.state = TAKEN
-    returned = PyObject_CallMethodOneArg(<PyObject*>t.any_queue, <PyObject*>word_append, <PyObject*>p)
-    return dropped(returned)
+        if not push_last(t.own, <PyObject*>p):
+            return ct_fetch()
+    else:
+        p.state = TAKEN
+        returned = PyObject_CallMethodOneArg(<PyObject*>t.any_queue, <PyObject*>word_append, <PyObject*>p)
+        if returned == NULL:
+            return ct_fetch()
+        Py_DECREF(<object>returned)
+    return dropped(PyObject_CallNoArgs(<PyObject*>t.waker)) if t.waker is not None else NULL
 
 
 cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
@@ -812,11 +895,15 @@ cdef nest(Pseudothread p):
 cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     """Let the suspension arrange for `p` to be resumed. Return the error that leaves run(), or NULL."""
     cdef PyObject* suspension = p.value
+    cdef PyObject* failure = NULL
     p.state = PARKED
     link(t, p)
     Py_INCREF(<object>suspension)
-    cdef PyObject* returned = PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p)
-    cdef PyObject* failure = dropped(returned)
+    if p.special & INTERRUPTED:
+        p.special &= ~INTERRUPTED
+        failure = interruption(t, p)
+    if failure == NULL:
+        failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
     Py_DECREF(<object>suspension)
     if failure == NULL or p.state == ENDED:
         return failure
@@ -827,6 +914,21 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
+
+
+cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
+    """Return the error that `p` gets in place of being parked, or NULL."""
+    cdef PyObject* error = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_interruption, <PyObject*>p)
+    if error == NULL:
+        return ct_fetch()
+    if error == Py_None:
+        Py_DECREF(<object>error)
+        return NULL
+    return error
+
+
+cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
+    return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
 cdef PyObject* unpark(Pseudothread p, verb) except NULL:

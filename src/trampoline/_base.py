@@ -46,14 +46,19 @@ class Suspension:
     """Derive from it what a pseudothread can wait for: to yield (or await, or yield from) an instance parks the pseudothread.
 
     Right after the yield `suspend(pseudothread)` is called. It sees to it that `pseudothread.resume(value)` or `.throw(error)` is called
-    later, or at once: the value or the error arrives at the yield.
+    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when somebody else ends the waiting.
     """
 
     __slots__ = ("__weakref__",)
 
+    external = False  # whether another thread, a signal handler or a foreign loop will resume it: run() then waits, and sees no Deadlock
+
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> object:
         """Arrange for `pseudothread` to be resumed. An error raised here arrives at the yield."""
         raise NotImplementedError(f"{type(self).__qualname__} does not say how to wait: define suspend(self, pseudothread)")
+
+    def withdraw(self, pseudothread: core.Pseudothread[Any]) -> object:
+        """Undo what `suspend()` arranged: `pseudothread`, which waits for it, is thrown into or closed."""
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)

@@ -15,7 +15,9 @@ cdef enum:
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
+    INTERRUPTED = 4
     TURNS = 1000
+    FEW = 32
 
 
 cdef class Pseudothread:
@@ -37,7 +39,7 @@ cdef class Pseudothread:
 cdef class Queue:
     cdef PyObject** ring
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
-    cdef object waker  # an object field, or Cython would keep the type from the garbage collector
+    cdef object waker
     cdef object __weakref__
 
 
@@ -45,7 +47,8 @@ cdef class BaseTrampoline:
     cdef object any_queue
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
-    cdef object thread
+    cdef object thread, waker
+    cdef double look_at  # when to look next at what waits
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
     cdef PyObject* held_coroutine

@@ -20,7 +20,7 @@ from trampoline._base import (
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
-THROWING, IN_CONTEXT = 1, 2  # what can be special about a pseudothread's next turn
+THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
 MISSING = object()
 OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
@@ -91,9 +91,12 @@ class Pseudothread:
         """
         error = exception_of("throw()", error)
         suspension = self._unpark("throw into")
-        self._value = error
-        self._special |= THROWING
-        self._trampoline._continue(self)
+        try:
+            suspension.withdraw(self)
+        finally:
+            self._value = error
+            self._special |= THROWING
+            self._trampoline._continue(self)
         del suspension
 
     def close(self):
@@ -106,11 +109,17 @@ class Pseudothread:
             return
         if self._state == RUNNING:
             raise self._misuse("close")
-        held = self._unpark("close") if self._state == PARKED else self._value
+        failure, parked = None, self._state == PARKED
+        held = self._unpark("close") if parked else self._value
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state = RUNNING
-        self._value = failure = None
+        self._state, self._value = RUNNING, None
+        if parked:
+            try:
+                held.withdraw(self)
+            except BaseException as raised:
+                raised.__traceback__ = behind(raised.__traceback__)
+                failure = raised
         del held  # its end may look at us
         while True:
             failure = _close(self, failure)
@@ -165,6 +174,11 @@ class Pseudothread:
         return _STATES[self._state]
 
     @property
+    def trampoline(self):
+        """The trampoline whose turn it takes."""
+        return self._trampoline
+
+    @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
         coroutines = self.stack  # asked once: another thread may end it between two questions
@@ -186,6 +200,11 @@ class Pseudothread:
             return f"<Pseudothread {name!r} ended>"
         waits = f" for {value!r}" if state == PARKED else ""
         return f"<Pseudothread {name!r} {_STATES[state]}{waits} at {place_of(innermost)}>"
+
+    def _interrupt(self):
+        """Have `_interruption()` of its trampoline asked for an error when it parks next."""
+        if self._state != ENDED:
+            self._special |= INTERRUPTED
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
@@ -214,10 +233,10 @@ class Pseudothread:
 class Queue:
     """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
 
-    __slots__ = ("_entries", "__weakref__")
+    __slots__ = ("_entries", "_waker", "__weakref__")
 
     def __init__(self):
-        self._entries = deque()
+        self._entries, self._waker = deque(), None
 
     def __init_subclass__(cls, **kwargs):
         raise TypeError("type 'trampoline._pytrampoline.Queue' is not an acceptable base type")
@@ -226,11 +245,15 @@ class Queue:
         """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
         _enter(entry)
         self._entries.append(entry)
+        if self._waker is not None:
+            self._waker()
 
     def appendleft(self, entry):
         """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
         _enter(entry)
         self._entries.appendleft(entry)
+        if self._waker is not None:
+            self._waker()
 
     def popleft(self):
         """Remove and return the first entry. IndexError if there is none."""

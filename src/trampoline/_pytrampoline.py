@@ -17,6 +17,7 @@ import sys
 from _thread import get_ident
 from contextvars import Context
 from itertools import repeat
+from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import (
@@ -37,6 +38,7 @@ from trampoline._base import (
 from trampoline._pypseudothread import (
     ENDED,
     IN_CONTEXT,
+    INTERRUPTED,
     MISSING,
     OWN_CODES,
     PARKED,
@@ -52,7 +54,9 @@ from trampoline._pypseudothread import (
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
-_TURNS = 1000  # at most so many turns of one pseudothread before the run loop looks at anything else
+_TURNS = 1000  # at most so many turns before the run loop looks at anything else
+_FEW = 32  # the same while something is parked: then it looks at the clock
+_INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
@@ -71,6 +75,8 @@ class BaseTrampoline:
         self._held = None  # what the last turn let go
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
         self._entered = None  # the context of the pseudothread whose turn it is
+        self._waker_ = None
+        self._look_at = 0.0  # when to look next at what waits
         self._check_overridden()
         return self
 
@@ -88,8 +94,12 @@ class BaseTrampoline:
             for entry in self._queue:  # whoever moves them into the new queue takes them
                 if type(entry) is Pseudothread and entry._state == QUEUED:
                     entry._state = TAKEN
+        waker, self._waker = self._waker_, None
         self._queue = queue
         self._alone = False
+        self._waker = waker
+        if waker is not None:
+            waker()
 
     def add(self, coroutine, *, name=None, context=None):
         """Queue `coroutine` as the root of a new pseudothread, which is returned. From any thread.
@@ -175,6 +185,9 @@ class BaseTrampoline:
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         self._running = self._alone = False
+        waker = self._waker_
+        if waker is not None:
+            waker()
 
     def _take_one(self):
         """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
@@ -183,6 +196,10 @@ class BaseTrampoline:
             if type(entry) is Pseudothread:
                 return entry
         return next(iter(self._parked), None)
+
+    def _all_parked(self):
+        """Return the pseudothreads that are parked, the longest first."""
+        return list(self._parked)
 
     def _loop(self):
         """Make turns. Return what the last entry returned and None, or None and the pseudothread whose root failed.
@@ -201,6 +218,9 @@ class BaseTrampoline:
                     if not self._parked or not self._wait():
                         break
                     continue
+                if self._parked and monotonic() >= self._look_at:
+                    self._look_at = monotonic() + _INTERVAL
+                    self._look()
                 for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
                     break
                 entry = self._current
@@ -227,6 +247,23 @@ class BaseTrampoline:
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""
         return False
+
+    def _look(self):
+        """Look, while the queue is not empty, whether more can be queued: what waits must not starve."""
+
+    def _interruption(self, pseudothread):
+        """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
+
+    @property
+    def _waker(self):
+        """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
+        return self._waker_
+
+    @_waker.setter
+    def _waker(self, waker):
+        self._waker_ = waker
+        if type(self._queue) is Queue:
+            self._queue._waker = waker
 
     @property
     def _thread(self):
@@ -258,6 +295,8 @@ class BaseTrampoline:
         else:
             p._state = TAKEN
             queue.append(p)
+        if self._waker_ is not None:
+            self._waker_()
 
     def _remove(self, p):
         if p in self._queue:  # else it stands in another's, where it will be passed over
@@ -290,7 +329,7 @@ class BaseTrampoline:
         p._value = None
         p._state, self._current = RUNNING, p
         try:
-            for _ in repeat(None, _TURNS):
+            for _ in repeat(None, _FEW if self._parked else _TURNS):
                 sent = let_go = None  # an entry has been taken: now goes what the last turn let go
                 try:
                     got = resume_specially(p, top, value) if p._special else top.send(value)
@@ -370,8 +409,13 @@ class BaseTrampoline:
         p._state, p._value = PARKED, suspension
         self._parked[p] = suspension
         try:
-            suspension.suspend(p)
-            return
+            error = None
+            if p._special & INTERRUPTED:
+                p._special &= ~INTERRUPTED
+                error = self._interruption(p)
+            if error is None:
+                suspension.suspend(p)
+                return
         except BaseException as raised:
             raised.__traceback__ = behind(raised.__traceback__)
             error = raised
