@@ -36,11 +36,13 @@ def pytest_report_header():
 def load(name):
     """Return a namespace with the public names of the package on the core `name`, and the core itself as `module`."""
     module = importlib.import_module(MODULES[name])
-    made = type("Trampoline", (Layer, module.BaseTrampoline), {"__doc__": trampoline.Trampoline.__doc__})
+    waiting = type("Trampoline", (Layer, module.BaseTrampoline), {"__doc__": trampoline.Trampoline.__doc__})
+    made = type("Trampoline", (waiting,), {"__doc__": trampoline.Trampoline.__doc__, "_wait": lambda self: False})
     return SimpleNamespace(
         name=name,
         module=module,
-        Trampoline=made,
+        Trampoline=made,  # whose run() returns when the queue is empty: what is parked the test itself resumes
+        Waiting=waiting,  # the whole, whose run() waits
         Pseudothread=module.Pseudothread,
         Suspension=trampoline.Suspension,
         TailCall=trampoline.TailCall,

@@ -18,7 +18,12 @@ if len(CORES) < 2:
 
 CLASSES = ["Pseudothread", "Queue", "BaseTrampoline"]
 LEFT_TO_THE_LANGUAGE = {"__init__", "__new__", "__repr__", "__call__", "__len__", "__bool__", "__iter__"}  # slots have no signature of ours
-PUBLIC_NAMES = {"Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"}
+PUBLIC_NAMES = {
+    *("Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"),
+    *("ConnectionLost", "Deadlock", "Reactor", "in_thread", "sleep", "timeout", "readable", "writable", "listening_socket"),
+    *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
+    *("nonblocking_sendto", "nonblocking_write"),
+}
 
 
 def both(name):
@@ -32,6 +37,9 @@ def public(cls):
 def test_all_is_exactly_the_public_names():
     assert set(trampoline.__all__) == PUBLIC_NAMES
     assert len(trampoline.__all__) == len(PUBLIC_NAMES)
+    for name in PUBLIC_NAMES:  # some are imported when they are first asked for
+        assert getattr(trampoline, name) is not None
+    assert set(dir(trampoline)) >= PUBLIC_NAMES
     found = {name for name, what in vars(trampoline).items() if not name.startswith("_") and not isinstance(what, types.ModuleType)}
     assert found == PUBLIC_NAMES
 

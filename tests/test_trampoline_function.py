@@ -17,7 +17,7 @@ ON_CPYTHON = sys.implementation.name == "cpython"
 @pytest.fixture
 def trampoline(core, monkeypatch):
     """The function, on the core of this test."""
-    monkeypatch.setattr("trampoline._trampoline.Trampoline", core.Trampoline)
+    monkeypatch.setattr("trampoline._trampoline.Trampoline", core.Waiting)
     monkeypatch.setattr("trampoline._trampoline.core", core.module)
     return package.trampoline
 
@@ -325,6 +325,6 @@ def test_what_nobody_can_resume_is_closed_and_said(trampoline, park):
         finally:
             log.append("closed")
 
-    with pytest.raises(RuntimeError, match=r"nothing is left that could resume .* parked for "):
+    with pytest.raises(package.Deadlock, match=r"^1 pseudothread waits for what nothing can wake any more\n.*root, parked for "):
         trampoline(root())
     assert log == ["closed"]

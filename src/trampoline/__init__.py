@@ -9,7 +9,67 @@ from trampoline._consumer import consumer
 from trampoline._core import accelerated, core
 from trampoline._trampoline import Trampoline, trampoline
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from trampoline._deadlock import Deadlock
+    from trampoline._reactor import Reactor
+    from trampoline._threads import in_thread
+    from trampoline._time import sleep, timeout
+    from trampoline.nonblocking import (
+        ConnectionLost,
+        listening_socket,
+        nonblocking_accept,
+        nonblocking_connect,
+        nonblocking_handshake,
+        nonblocking_read,
+        nonblocking_recvfrom,
+        nonblocking_sendto,
+        nonblocking_write,
+        readable,
+        writable,
+    )
+
 Pseudothread = core.Pseudothread
 
 __version__ = "0.1.0"
-__all__ = ["Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"]
+__all__ = [
+    "ConnectionLost",
+    "Deadlock",
+    "Pseudothread",
+    "Reactor",
+    "Suspension",
+    "TailCall",
+    "Trampoline",
+    "accelerated",
+    "call",
+    "consumer",
+    "in_thread",
+    "listening_socket",
+    "nonblocking_accept",
+    "nonblocking_connect",
+    "nonblocking_handshake",
+    "nonblocking_read",
+    "nonblocking_recvfrom",
+    "nonblocking_sendto",
+    "nonblocking_write",
+    "readable",
+    "sleep",
+    "timeout",
+    "trampoline",
+    "writable",
+]
+_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what waits when it is first asked for: a program that only computes does not pay for sockets."""
+    if name not in __all__:
+        raise AttributeError(f"module 'trampoline' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"trampoline.{_HOMES.get(name, 'nonblocking')}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -166,14 +166,19 @@ def name_of(coroutine: object) -> str:
 
 def place_of(coroutine: object) -> str:
     """Say where `coroutine` stands: file, line and function of the innermost frame that it delegates to."""
+    file, line, function = places_of(coroutine)[-1]
+    return f"{file}:{line} in {function}" if file else function
+
+
+def places_of(coroutine: object) -> list[tuple[str, int, str]]:
+    """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
+    found = []
     inner = coroutine
-    while _code_of(inner) is not None and _code_of(inner) not in _own_codes:
-        coroutine, inner = inner, _inner(inner)
-    code = _code_of(coroutine)
-    frame = getattr(coroutine, "gi_frame", None) or getattr(coroutine, "cr_frame", None)
-    if code is None:
-        return name_of(coroutine)
-    return f"{code.co_filename}:{frame.f_lineno if frame is not None else code.co_firstlineno} in {name_of(coroutine)}"
+    while (code := _code_of(inner)) is not None and code not in _own_codes:
+        frame = getattr(inner, "gi_frame", None) or getattr(inner, "cr_frame", None)
+        found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
+        inner = _inner(inner)
+    return found or [("", 0, name_of(coroutine))]
 
 
 def _code_of(coroutine: object) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
 from typing_extensions import Self
 
 from trampoline._base import Suspension
+from trampoline._trampoline import Trampoline
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
@@ -34,7 +35,7 @@ class Pseudothread(Generic[_T_co]):
     @property
     def state(self) -> Literal["queued", "running", "parked", "ended"]: ...
     @property
-    def trampoline(self) -> BaseTrampoline: ...
+    def trampoline(self) -> Trampoline: ...
     @property
     def name(self) -> str | None: ...
     @property

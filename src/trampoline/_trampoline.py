@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import sys
+from functools import cached_property
+from time import monotonic
 
-from trampoline._base import no_coroutine
+from trampoline._base import describe, no_coroutine
 from trampoline._core import core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from typing_extensions import Self
 
     from trampoline._base import AnyCoroutine
+    from trampoline._reactor import Reactor
 
     T = TypeVar("T")
     Base = core.BaseTrampoline
 else:
     Base = object
+
+
+_ASKED_OF_A_REACTOR = ("clock", "waiting", "watch", "unwatch", "at", "cancel", "poll", "dispatch", "knock", "close")
 
 
 class _Running:
@@ -39,12 +48,36 @@ class Layer(Base):
     """What `Trampoline` adds to the core. A class of its own, so that it can be put on either core."""
 
     running = _Running()
+    _clock: Callable[[], float] = staticmethod(monotonic)
+    _own_reactor = True
+    _posted: deque[Callable[[], object]] | tuple[()] = ()
+
+    def __init__(self, *, reactor: Reactor | None = None, clock: Callable[[], float] | None = None) -> None:
+        if clock is not None:
+            if reactor is not None:
+                raise TypeError(f"Trampoline() takes a reactor or a clock, not both: {describe(reactor)} has a clock of its own")
+            if not callable(clock):
+                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}")
+            self._clock = clock
+        if reactor is not None:
+            missing = [name for name in _ASKED_OF_A_REACTOR if not hasattr(reactor, name)]
+            if missing:
+                raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}")
+            self.reactor = reactor
+            self._own_reactor = False
+
+    @cached_property
+    def reactor(self) -> Reactor:
+        """What knows when files are ready and deadlines have passed; made when it is first needed."""
+        from trampoline._reactor import Reactor
+
+        return Reactor(self._clock)
 
     def close(self) -> None:
         """Close every pseudothread that is left, queued ones first, and empty the queue: all `finally` blocks run.
 
         Each is closed whatever the others do; then the error that came out is raised (several: a BaseExceptionGroup of them where Python
-        has it, else the first). The trampoline may be used again. RuntimeError inside `run()`.
+        has it, else the first). Its reactor and its threads are let go. The trampoline may be used again. RuntimeError inside `run()`.
         """
         if self._thread is not None:
             raise RuntimeError(f"cannot close {self!r} inside run(): stop() it first")
@@ -54,6 +87,7 @@ class Layer(Base):
                 left.close()
             except BaseException as raised:
                 errors.append(raised)
+        self._let_go()
         if len(errors) > 1 and sys.version_info >= (3, 11):
             raise BaseExceptionGroup(  # noqa: F821 -- Python 3.11
                 f"errors while {len(errors)} pseudothreads were closed", errors
@@ -67,6 +101,90 @@ class Layer(Base):
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
                 del error, context, errors
 
+    def _let_go(self) -> None:
+        own = vars(self)
+        own.pop("_posted", None)
+        if "_pool" in own:
+            own.pop("_pool").shutdown(wait=False, cancel_futures=True)
+        if "reactor" in own and self._own_reactor:
+            own.pop("reactor").close()
+
+    def _wait(self) -> bool:
+        if "reactor" not in vars(self) or not self.reactor.waiting:
+            parked = self._all_parked()
+            if not self._posted and not any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked):
+                from trampoline._deadlock import Deadlock
+
+                raise Deadlock(parked)
+        reactor = self.reactor
+        self._waker = reactor.knock
+        try:  # who queues something from now on knocks
+            events = reactor.poll(0 if self.queue or self._posted or not self._running else None)
+        finally:
+            self._waker = None
+        self._dispatch(events)
+        return True
+
+    def _look(self) -> None:
+        if self._posted or "reactor" in vars(self) and self.reactor.waiting:
+            self._dispatch(self.reactor.poll(0))
+
+    def _dispatch(self, events: Any) -> None:
+        self.reactor.dispatch(events)
+        while self._posted:
+            self._posted.popleft()()
+
+    def _post(self, function: Callable[[], object]) -> None:
+        """Have `function()` called by `run()`, between two turns. From any thread."""
+        posted = vars(self).get("_posted")
+        if posted is None:
+            from collections import deque
+
+            posted = vars(self).setdefault("_posted", deque())
+        posted.append(function)
+        waker = self._waker
+        if waker is not None:
+            waker()
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(thread_name_prefix="trampoline")
+
+    def _interrupt(self, pseudothread: core.Pseudothread[Any], error: BaseException, *, unless: object = None) -> None:
+        """Throw `error` into a pseudothread where it waits, unless for that, or as soon as it waits next."""
+        if pseudothread.state == "parked" and pseudothread.waits_for is not unless:
+            pseudothread.throw(error)
+        else:
+            self._pending.setdefault(pseudothread, []).append(error)
+            pseudothread._interrupt()
+
+    @cached_property
+    def _pending(self) -> dict[core.Pseudothread[Any], list[BaseException]]:
+        return {}
+
+    def _spare(self, pseudothread: core.Pseudothread[Any], error: BaseException) -> bool:
+        """Take back an interruption. Return whether it was still to come."""
+        pending = self._pending.get(pseudothread, [])
+        if error not in pending:
+            return False
+        pending.remove(error)
+        if not pending:
+            del self._pending[pseudothread]
+        return True
+
+    def _interruption(self, pseudothread: core.Pseudothread[Any]) -> BaseException | None:
+        pending = self._pending.get(pseudothread)
+        if not pending:
+            return None
+        error = pending.pop(0)
+        if pending:
+            pseudothread._interrupt()
+        else:
+            del self._pending[pseudothread]
+        return error
+
     def __enter__(self) -> Self:
         return self
 
@@ -79,14 +197,16 @@ class Trampoline(Layer, core.BaseTrampoline):
 
     To yield a coroutine calls it: the callee's result, or its error, arrives at the yield. To yield a `Suspension` waits for it. To yield
     anything else, or to return, gives a result to the caller. `add()` starts a stack of coroutines, a pseudothread; all of them take turns,
-    first in first out, in `run()`. Source: PEP 342, example 3, with its faults mended.
+    first in first out, in `run()`. It waits for files and deadlines on its `reactor`; `trampoline.Reactor` says what another must have. A
+    `clock` is called for seconds and never goes back. Source: PEP 342, example 3, with its faults mended.
     """
 
 
 def trampoline(coroutine: AnyCoroutine[T]) -> T:
     """Run one call tree to its end, whatever its depth, and return its value or raise its error.
 
-    TypeError if it is no coroutine. What is left when it ends (added by the tree itself) is closed. Source: PyPI `trampoline` 0.1.2.
+    TypeError if it is no coroutine, Deadlock if nothing can wake it. What is left when it ends (added by the tree itself) is closed.
+    Source: PyPI `trampoline` 0.1.2.
     """
     if not core.is_coroutine(coroutine):
         raise no_coroutine("trampoline()", coroutine)
@@ -97,7 +217,7 @@ def trampoline(coroutine: AnyCoroutine[T]) -> T:
         runner.run()
     except BaseException as error:
         failure = error
-    stuck = None if root.done or failure is not None else RuntimeError(f"nothing is left that could resume {root!r}")
+    stuck = None if root.done or failure is not None else RuntimeError(f"{root!r} was taken out of the queue, or stopped, before its end")
     runner.close()
     if stuck is not None:
         raise stuck

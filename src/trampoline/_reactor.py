@@ -1,0 +1,341 @@
+"""The reactor: it knows when a file is ready, a deadline has passed or another thread has knocked. On the standard library's `selectors`.
+
+`Trampoline.run()` asks it whenever nothing is queued, and now and then while something is. A trampoline makes its own when that is first
+needed; `Trampoline(reactor=...)` takes any object with the public names of `Reactor`, each of which says what is asked of it.
+
+One registration is kept for each file, not one for each wait: to wait for the next bytes of a connection costs no system call. What is
+ready while nobody waits for it is taken out again. The operating system drops a closed file without a word, so closed files are looked
+for: when a new file has the number of one, and once whenever there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import weakref
+from contextlib import suppress
+from heapq import heapify, heappop, heappush
+from itertools import count
+from time import monotonic
+
+from trampoline._base import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
+    Ready: TypeAlias = Callable[[], object]
+    Events: TypeAlias = Iterable[tuple[selectors.SelectorKey, int]]
+
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_PAUSE = 0.05  # seconds without an event, after which closed files are looked for
+_LONGEST = 86400.0  # seconds: some systems take no longer timeout
+_MANY = 100  # cancelled deadlines that may lie about
+_reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
+
+
+class Deadline:
+    """A moment, in seconds of the reactor's clock, and what is called then; None if it was called or cancelled."""
+
+    __slots__ = ("ready", "when")
+
+    def __init__(self, when: float, ready: Ready | None) -> None:
+        self.when, self.ready = when, ready
+
+
+class Watched:
+    """A file that is registered, and who waits for it."""
+
+    __slots__ = ("fd", "file", "mask", "reading", "writing")
+
+    def __init__(self, fd: int, file: Callable[[], object] | None) -> None:
+        self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
+        self.mask = 0  # for what it is registered
+        self.reading: Ready | None = None
+        self.writing: Ready | None = None
+
+
+class Reactor:
+    """Files and deadlines on `selectors`. `clock` gives seconds and never goes back. Not for several threads but for `knock()`."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self.clock = clock
+        self._files: dict[int, Watched] = {}
+        self._waits = 0  # how many wait for a file
+        self._due: list[Ready] = []  # whose file was closed
+        self._unswept = False
+        self._deadlines: list[tuple[float, int, Deadline]] = []
+        self._cancelled = 0
+        self._numbers = count()
+        self._open()
+        _reactors.add(self)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a file or a deadline is waited for: if not, only a knock ends `poll()`."""
+        return self._waits > 0 or len(self._deadlines) > self._cancelled or bool(self._due)
+
+    def watch(self, file: Any, writing: bool, ready: Ready) -> Watched:
+        """Have `ready()` called once, by `dispatch()`, when `file` can be read (if `writing`, written). Return a handle for `unwatch()`.
+
+        `file` is a number or has a `fileno()`. RuntimeError if somebody waits for the same already; OSError if it is closed, or of a kind
+        that is always ready; TypeError if it is no file.
+        """
+        fd = file if type(file) is int else _number(file)
+        watched = self._files.get(fd)
+        if watched is None or watched.file is not None and watched.file() is not file:
+            watched = self._replace(fd, file, watched)
+        if (watched.writing if writing else watched.reading) is not None:
+            raise RuntimeError(
+                f"another pseudothread waits to {'write to' if writing else 'read from'} {describe(file)}: "
+                f"let one {'write' if writing else 'read'}, and hand on what it does"
+            )
+        bit = _WRITE if writing else _READ
+        if not watched.mask & bit:
+            self._register(watched, watched.mask | bit, file)
+        if writing:
+            watched.writing = ready
+        else:
+            watched.reading = ready
+        self._waits += 1
+        self._unswept = True
+        return watched
+
+    def unwatch(self, watched: Watched, writing: bool) -> None:
+        """Forget who waits for that. Nothing happens if nobody does."""
+        if (watched.writing if writing else watched.reading) is None:
+            return
+        if writing:
+            watched.writing = None
+        else:
+            watched.reading = None
+        self._waits -= 1
+        if watched.file is None:
+            self._register(watched, _wanted(watched))
+
+    def at(self, when: float, ready: Ready) -> Deadline:
+        """Have `ready()` called once, by `dispatch()`, when the clock shows `when` seconds. Return a handle for `cancel()`."""
+        deadline = Deadline(when, ready)
+        heappush(self._deadlines, (when, next(self._numbers), deadline))
+        return deadline
+
+    def cancel(self, deadline: Deadline) -> None:
+        """Forget that deadline. Nothing happens if it has passed."""
+        if deadline.ready is None:
+            return
+        deadline.ready = None
+        self._cancelled += 1
+        if self._cancelled > _MANY and self._cancelled > len(self._deadlines) // 2:
+            self._deadlines = [entry for entry in self._deadlines if entry[2].ready is not None]
+            heapify(self._deadlines)
+            self._cancelled = 0
+
+    def poll(self, timeout: float | None = None) -> Events:
+        """Wait for something to be ready, until the next deadline or a knock, at most `timeout` seconds. Return what `dispatch()` takes."""
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][2].ready is None:
+            heappop(deadlines)
+            self._cancelled -= 1
+        if deadlines:
+            left = deadlines[0][0] - self.clock()
+            timeout = left if timeout is None or left < timeout else timeout
+        if timeout is not None and timeout <= 0 or self._due:
+            return self._selector.select(0)
+        if timeout is not None and timeout > _LONGEST:
+            timeout = _LONGEST
+        if self._unswept and (timeout is None or timeout > _PAUSE):
+            events = self._selector.select(_PAUSE)
+            if events or self._sweep():
+                return events
+            timeout = None if timeout is None else timeout - _PAUSE
+        return self._selector.select(timeout)
+
+    def dispatch(self, events: Events) -> None:
+        """Call what is due: deadlines first, in their order, then for files."""
+        while self._due:
+            self._due.pop()()
+        deadlines = self._deadlines
+        if deadlines:
+            now = self.clock()
+            while deadlines and deadlines[0][0] <= now:
+                deadline = heappop(deadlines)[2]
+                ready, deadline.ready = deadline.ready, None
+                if ready is None:
+                    self._cancelled -= 1
+                    continue
+                ready()
+                deadlines = self._deadlines
+        for key, mask in events:
+            watched = key.data
+            if watched is None:
+                self._answer()
+                continue
+            if mask & _READ:
+                ready, watched.reading = watched.reading, None
+                if ready is None:
+                    self._register(watched, _wanted(watched))
+                else:
+                    self._waits -= 1
+                    if watched.file is None:
+                        self._register(watched, _wanted(watched))
+                    ready()
+            if mask & _WRITE:
+                ready, watched.writing = watched.writing, None
+                if ready is None:
+                    self._register(watched, _wanted(watched))
+                else:
+                    self._waits -= 1
+                    if watched.file is None:
+                        self._register(watched, _wanted(watched))
+                    ready()
+
+    def knock(self) -> None:
+        """End `poll()`, or the next one. From any thread and from signal handlers."""
+        with suppress(OSError):  # so many knocks that one more says nothing new; or closed meanwhile, and nobody waits
+            self._knocker.send(b"\0")
+
+    def close(self) -> None:
+        """Let go all that the operating system holds for it. It cannot be used again."""
+        self._selector.close()
+        self._door.close()
+        self._knocker.close()
+        self._files.clear()
+        self._deadlines.clear()
+        self._due.clear()
+        self._waits = self._cancelled = 0
+
+    def __del__(self) -> None:
+        if "_knocker" in self.__dict__:
+            self.close()
+
+    def _open(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._door, self._knocker = socket.socketpair()
+        self._door.setblocking(False)
+        self._knocker.setblocking(False)
+        self._selector.register(self._door, _READ, None)
+
+    def _answer(self) -> None:
+        with suppress(BlockingIOError):
+            self._door.recv(4096)
+
+    def _register(self, watched: Watched, mask: int, file: object = None) -> None:
+        """Register that file for `mask`, if not for that already; for nothing: forget it."""
+        known = self._files.get(watched.fd) is watched
+        if mask == watched.mask or not known and not mask:
+            return
+        try:
+            if not mask:
+                del self._files[watched.fd]
+                self._selector.unregister(watched.fd)
+            elif watched.mask:
+                self._selector.modify(watched.fd, mask, watched)
+            else:
+                self._files[watched.fd] = watched
+                self._selector.register(watched.fd, mask, watched)
+        except PermissionError:
+            self._files.pop(watched.fd, None)
+            raise PermissionError(
+                errno.EPERM,
+                f"cannot wait for {describe(file)}: it is always ready, as regular files are. Read or write it at once, or by in_thread()",
+            ) from None
+        except BaseException:
+            self._files.pop(watched.fd, None)
+            raise
+        watched.mask = mask
+
+    def _replace(self, fd: int, file: object, old: Watched | None) -> Watched:
+        """Make a place for `file` where there was none, or where a file was that is closed by now: its number is used again."""
+        if old is not None:
+            self._closed(old)
+        if type(file) is int:
+            watched = Watched(fd, None)
+        else:
+            try:
+                watched = Watched(fd, weakref.ref(file, _forget(self._files, self._selector, fd)))
+            except TypeError:
+                watched = Watched(fd, None)
+        self._files[fd] = watched
+        return watched
+
+    def _closed(self, watched: Watched) -> None:
+        """Forget a file that was closed. Who waits for it is called, and finds out."""
+        if self._files.pop(watched.fd, None) is not None and watched.mask:
+            self._selector.unregister(watched.fd)
+        watched.mask = 0
+        for ready in (watched.reading, watched.writing):
+            if ready is not None:
+                self._waits -= 1
+                self._due.append(ready)
+        watched.reading = watched.writing = None
+
+    def _sweep(self) -> bool:
+        """Look for closed files that somebody waits for. Return whether there are any."""
+        self._unswept = False
+        for watched in list(self._files.values()):
+            if _wanted(watched) and watched.file is not None and _is_closed(watched):
+                self._closed(watched)
+        return bool(self._due)
+
+    def _after_fork(self) -> None:
+        """In the child: the parent's registrations are not ours to change."""
+        self._selector.close()
+        self._door.close()
+        self._knocker.close()
+        self._open()
+        files, self._files = self._files, {}
+        for watched in files.values():
+            watched.mask, wanted = 0, _wanted(watched)
+            if wanted:
+                if watched.file is not None:
+                    watched.file = weakref.ref(watched.file(), _forget(self._files, self._selector, watched.fd))
+                self._register(watched, wanted)
+
+
+def _number(file: Any) -> int:
+    try:
+        fd = file.fileno()
+    except AttributeError:
+        raise TypeError(f"a file is a number or has a fileno(), but {describe(file)} has none") from None
+    except ValueError:
+        fd = -1
+    if type(fd) is not int:
+        raise TypeError(f"the fileno() of {describe(file)} is {describe(fd)}, not a number")
+    if fd < 0:
+        raise OSError(errno.EBADF, f"{describe(file)} is closed")
+    return fd
+
+
+def _wanted(watched: Watched) -> int:
+    return (_READ if watched.reading is not None else 0) | (_WRITE if watched.writing is not None else 0)
+
+
+def _is_closed(watched: Watched) -> bool:
+    file: Any = watched.file and watched.file()
+    try:
+        return file is None or file.fileno() != watched.fd
+    except ValueError:
+        return True
+
+
+def _forget(files: dict[int, Watched], selector: selectors.BaseSelector, fd: int) -> Callable[[weakref.ref[Any]], None]:
+    def forget(gone: weakref.ref[Any]) -> None:
+        watched = files.get(fd)
+        if watched is not None and watched.file is gone:
+            del files[fd]
+            if watched.mask and selector.get_map() is not None:
+                selector.unregister(fd)
+
+    return forget
+
+
+def _after_fork() -> None:
+    for reactor in _reactors:
+        reactor._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

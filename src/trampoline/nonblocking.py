@@ -1,0 +1,530 @@
+"""Sockets and other files that can be waited for, under the names of PEP 342: `data = yield nonblocking_read(sock, nbytes)`.
+
+Each is yielded (or awaited, or yielded from) by a coroutine that a `Trampoline` runs, and parks its pseudothread until it is done. Sockets
+are the standard library's, made non-blocking if they are not; an `ssl.SSLSocket`, wrapped with `do_handshake_on_connect=False`, does too.
+
+One pseudothread may read a socket while another writes to it; a second reader, or a second writer, gets a RuntimeError. A socket that is
+closed while somebody waits for it gives that pseudothread an OSError (EBADF), at the latest when the trampoline has had nothing to do for a
+moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from os import fspath
+from types import coroutine
+from weakref import WeakKeyDictionary
+
+from trampoline._base import Suspension, describe
+from trampoline._threads import in_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Generator
+    from typing import Any, TypeAlias
+
+    from typing_extensions import Buffer
+
+    from trampoline._base import Called
+    from trampoline._core import core
+    from trampoline._reactor import Watched
+
+    Address: TypeAlias = Any
+
+__all__ = [
+    "ConnectionLost",
+    "listening_socket",
+    "nonblocking_accept",
+    "nonblocking_connect",
+    "nonblocking_handshake",
+    "nonblocking_read",
+    "nonblocking_recvfrom",
+    "nonblocking_sendto",
+    "nonblocking_write",
+    "readable",
+    "writable",
+]
+
+_BACKLOG = 1024
+_AGAIN = object()  # it would block
+_TRIES = 10  # how often a pseudothread is told that what it reads is lost
+_RETRY = 0.01  # seconds
+_told: WeakKeyDictionary[socket.socket, int] = WeakKeyDictionary()
+_written: set[object] = set()  # the sockets to which something is left to be written
+
+
+class ConnectionLost(ConnectionError):
+    """The other end has closed the connection, or it was reset; then that error is the `__cause__`."""
+
+
+class _Operation(Suspension):
+    """An attempt, and more of them whenever the file is ready, until one has not to wait."""
+
+    __slots__ = ("_file", "_pseudothread", "_watched", "_watched_to_write")
+
+    _writing = False
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._watched: Watched | None = None
+        if not hasattr(file, "recv") or not hasattr(file, "gettimeout"):
+            raise TypeError(f"{type(self).__name__}() takes a socket, not {describe(file)}")
+        if file.gettimeout() != 0:
+            file.setblocking(False)
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        self._pseudothread = pseudothread
+        self._watch(self._writing)
+
+    def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            pseudothread.trampoline.reactor.unwatch(watched, self._watched_to_write)
+
+    def _watch(self, writing: bool) -> None:
+        self._watched_to_write = writing
+        self._watched = self._pseudothread.trampoline.reactor.watch(self._file, writing, self._ready)
+
+    def _attempt(self) -> Any:
+        """Return what the operation gives, or _AGAIN."""
+        raise NotImplementedError
+
+    def _ready(self) -> None:
+        pseudothread = self._pseudothread
+        if pseudothread.waits_for is not self:
+            return
+        self._watched = None
+        failure: BaseException | None = None
+        writing = self._writing
+        try:
+            got = self._attempt()
+            if got is _AGAIN:
+                self._watch(writing)
+                return
+        except (BlockingIOError, InterruptedError):
+            got = _AGAIN
+        except OSError as error:
+            wants = _wants(error)
+            got, failure = _AGAIN, error if wants is None else None
+            writing = writing if wants is None else wants
+        except Exception as error:
+            failure = error
+        if failure is not None:
+            failure.__traceback__ = None
+            self._fail(failure)
+        elif got is not _AGAIN:
+            pseudothread.resume(got)
+        else:
+            self._watch_again(writing)
+
+    def _watch_again(self, writing: bool) -> None:
+        try:
+            self._watch(writing)
+            return
+        except RuntimeError as error:
+            failure = error
+        except Exception as error:
+            self._fail(error)
+            return
+        if writing is self._writing:
+            self._fail(failure)
+            return
+        # TLS wants to read in order to write, say, while another pseudothread reads the same socket.
+        reactor = self._pseudothread.trampoline.reactor
+        reactor.at(reactor.clock() + _RETRY, self._ready)
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, (ConnectionError, TimeoutError)) and not isinstance(error, ConnectionLost):
+            lost = ConnectionLost(*error.args)
+            lost.__cause__ = error
+            error = lost
+        self._pseudothread.throw(error)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({describe(self._file)})"
+
+
+class nonblocking_read(_Operation):
+    """Read from a stream socket: give from 1 to `nbytes` bytes, as soon as there are any.
+
+    ConnectionLost at the end of the stream and when the connection is reset. A pseudothread that goes on to read what it was told is lost
+    is closed at the tenth time: so PEP 342's `echo_handler`, which does, exits "normally if connection lost". ValueError if `nbytes` is
+    less than 1.
+    """
+
+    __slots__ = ("_nbytes",)
+
+    def __init__(self, sock: socket.socket, nbytes: int = 65536) -> None:
+        super().__init__(sock)
+        self._nbytes = _count("nonblocking_read()", nbytes)
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        self._pseudothread = pseudothread
+        if hasattr(self._file, "pending"):  # TLS: there may be bytes that the reactor cannot see
+            self._ready()
+        else:
+            self._watch(False)
+
+    def _attempt(self) -> bytes:
+        data: bytes = self._file.recv(self._nbytes)
+        if not data:
+            raise ConnectionLost(f"the other end has closed the connection of {describe(self._file)}")
+        return data
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, (ConnectionError, TimeoutError)):
+            told = _told[self._file] = _told.get(self._file, 0) + 1
+            if told >= _TRIES:
+                self._pseudothread.close()
+                return
+        super()._fail(error)
+
+    def __repr__(self) -> str:
+        return f"nonblocking_read({describe(self._file)}, {self._nbytes})"
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, bytes]: ...
+
+        __await__ = __iter__
+
+
+class nonblocking_write(_Operation):
+    """Write all of `data` (bytes, bytearray or another buffer) to a stream socket, and give the number of bytes.
+
+    A buffer that can be changed must not be until then. ConnectionLost when the connection is reset or closed; nobody knows then how much
+    the other end has got. The same goes for one that is thrown into or closed meanwhile. TypeError if `data` is text.
+    """
+
+    __slots__ = ("_data", "_sent")
+
+    _writing = True
+
+    def __init__(self, sock: socket.socket, data: Buffer) -> None:
+        super().__init__(sock)
+        self._data = data if type(data) is bytes else _buffer("nonblocking_write()", data)
+        self._sent = 0
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        self._pseudothread = pseudothread
+        if self._file in _written:
+            raise RuntimeError(f"another pseudothread writes to {describe(self._file)}: let one write, and hand on what it does")
+        self._ready()
+
+    def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
+        if self._watched is not None:
+            _written.discard(self._file)
+        super().withdraw(pseudothread)
+
+    def _watch(self, writing: bool) -> None:
+        super()._watch(writing)
+        _written.add(self._file)
+
+    def _ready(self) -> None:
+        if self._watched is not None:
+            _written.discard(self._file)
+        super()._ready()
+
+    def _attempt(self) -> Any:
+        data = self._data
+        if self._sent:
+            self._sent += self._file.send(memoryview(data)[self._sent :])
+        elif data:
+            self._sent = self._file.send(data)
+        return self._sent if self._sent >= len(data) else _AGAIN
+
+    def __repr__(self) -> str:
+        return f"nonblocking_write({describe(self._file)}, {len(self._data)} bytes)"
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, int]: ...
+
+        __await__ = __iter__
+
+
+class nonblocking_accept(_Operation):
+    """Accept a connection on a listening socket and give its socket, non-blocking, and without Nagle's delay if it is TCP.
+
+    Of a listening `ssl.SSLSocket` it gives one whose handshake comes with the first read or write, or by `nonblocking_handshake()`. When
+    the process has no descriptor left the OSError (EMFILE) arrives at the yield; the connection waits, to be accepted later.
+    """
+
+    __slots__ = ()
+
+    def _attempt(self) -> Any:
+        listener = self._file
+        context = getattr(listener, "context", None)
+        if context is None:
+            connected, _ = listener.accept()
+        else:  # the accept() of an SSLSocket would do the handshake, and block
+            connected, _ = socket.socket.accept(listener)
+            connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
+        connected.setblocking(False)
+        _no_delay(connected)
+        return connected
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, ConnectionAbortedError):  # it was gone before it was accepted
+            self._watch_again(False)
+        else:
+            self._pseudothread.throw(error)
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, socket.socket]: ...
+
+        __await__ = __iter__
+
+
+class nonblocking_handshake(_Operation):
+    """Make the TLS handshake of an `ssl.SSLSocket`, which else comes with the first read or write. `ssl.SSLError` if it fails."""
+
+    __slots__ = ()
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        super().__init__(sock)
+        if not hasattr(sock, "do_handshake"):
+            raise TypeError(f"nonblocking_handshake() takes an ssl.SSLSocket, not {describe(sock)}")
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        self._pseudothread = pseudothread
+        self._ready()
+
+    def _attempt(self) -> None:
+        self._file.do_handshake()
+
+
+class nonblocking_recvfrom(_Operation):
+    """Receive a datagram of at most `nbytes` bytes: give it and the address from which it came. ValueError if `nbytes` is less than 1."""
+
+    __slots__ = ("_nbytes",)
+
+    def __init__(self, sock: socket.socket, nbytes: int = 65536) -> None:
+        super().__init__(sock)
+        self._nbytes = _count("nonblocking_recvfrom()", nbytes)
+
+    def _attempt(self) -> Any:
+        return self._file.recvfrom(self._nbytes)
+
+    def _fail(self, error: BaseException) -> None:
+        self._pseudothread.throw(error)
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, tuple[bytes, Address]]: ...
+
+        __await__ = __iter__
+
+
+class nonblocking_sendto(_Operation):
+    """Send `data` as one datagram to `address` (as `socket.sendto()` takes it), and give the number of bytes."""
+
+    __slots__ = ("_address", "_data")
+
+    _writing = True
+
+    def __init__(self, sock: socket.socket, data: Buffer, address: Address) -> None:
+        super().__init__(sock)
+        self._data, self._address = _buffer("nonblocking_sendto()", data), address
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        self._pseudothread = pseudothread
+        self._ready()
+
+    def _attempt(self) -> Any:
+        return self._file.sendto(self._data, self._address)
+
+    def _fail(self, error: BaseException) -> None:
+        self._pseudothread.throw(error)
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, int]: ...
+
+        __await__ = __iter__
+
+
+class readable(_Operation):
+    """Wait until a file can be read without blocking: a pipe, say, or a descriptor's number. TypeError if it is no file, OSError if it
+    is closed or always ready, as regular files are."""
+
+    __slots__ = ()
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._watched = file, None
+        if type(file) is not int and not hasattr(file, "fileno"):
+            raise TypeError(
+                f"{type(self).__name__}() takes a file, that is a descriptor's number or what has a fileno(), not {describe(file)}"
+            )
+
+    def _attempt(self) -> None:
+        if type(self._file) is not int and self._file.fileno() == -1:
+            raise OSError(errno.EBADF, f"{describe(self._file)} was closed")
+
+    def _fail(self, error: BaseException) -> None:
+        if isinstance(error, ValueError):  # what the fileno() of a closed file raises
+            error = OSError(errno.EBADF, f"{describe(self._file)} was closed")
+        self._pseudothread.throw(error)
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, None]: ...
+
+        __await__ = __iter__
+
+
+class writable(readable):
+    """Wait until a file can be written without blocking. As `readable()`."""
+
+    __slots__ = ()
+
+    _writing = True
+
+
+def listening_socket(
+    host: Any, service: str | int | None = None, *, family: int = 0, backlog: int = _BACKLOG, reuse_port: bool = False
+) -> socket.socket:
+    """Return a non-blocking TCP socket that listens at `host`, a name or an address ("" for all), and `service`, a name or a port (0: any).
+
+    Without a service `host` is the path of a Unix socket. Of several addresses IPv4 comes first, unless `family` says which; "" takes both
+    where the system can. The names are resolved at once. OSError that names host and service if they are not known, or in use.
+    """
+    if service is None:
+        return _bound(socket.AF_UNIX, fspath(host), backlog, reuse_port) if hasattr(socket, "AF_UNIX") else _no_unix(host)
+    found = _addresses(host or None, service, family, socket.AI_PASSIVE)
+    found.sort(key=lambda info: info[0] != socket.AF_INET)
+    if not host and not family and socket.has_dualstack_ipv6():
+        port = found[0][4][1]
+        return _bound(socket.AF_INET6, ("::", port), backlog, reuse_port, dualstack=True)
+    return _bound(found[0][0], found[0][4], backlog, reuse_port)
+
+
+if TYPE_CHECKING:
+
+    def nonblocking_connect(host: Any, service: str | int | None = None, *, family: int = 0) -> Called[socket.socket]:
+        """Connect."""
+        raise NotImplementedError
+else:
+
+    @coroutine
+    def nonblocking_connect(host, service=None, *, family=0):
+        """Connect a TCP socket to `host`, a name or an address, and `service`, a name or a port, and give it, non-blocking.
+
+        Without a service `host` is the path of a Unix socket. Names are resolved on a thread. The addresses of a host are tried one after
+        the other; if none answers the error of the first is raised. `yield timeout(5, nonblocking_connect(...))` bounds it.
+        """
+        if service is None:
+            if not hasattr(socket, "AF_UNIX"):
+                _no_unix(host)
+            found = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", fspath(host))]
+        else:
+            try:  # no name, no thread
+                found = _addresses(host, service, family, socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
+            except OSError:
+                found = None
+            if found is None:
+                found = yield in_thread(_addresses, host, service, family)
+        failure = None
+        for kind, _, protocol, _, address in found:
+            sock = socket.socket(kind, socket.SOCK_STREAM, protocol)
+            try:
+                sock.setblocking(False)
+                error = sock.connect_ex(address)
+                if error in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN):
+                    yield writable(sock)
+                    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not error:
+                    _no_delay(sock)
+                    connected, sock = sock, None
+                    return connected
+            finally:
+                if sock is not None:
+                    sock.close()
+            if failure is None:
+                failure = OSError(error, f"cannot connect to {_at(host, service)}: {_text(error)}")
+        raise failure
+
+
+def _addresses(host: Any, service: Any, family: int, flags: int = 0) -> list[Any]:
+    try:
+        return list(socket.getaddrinfo(host, service, family, socket.SOCK_STREAM, 0, flags))
+    except OSError as error:
+        failure = error
+    raise type(failure)(failure.errno, f"{_at(host, service)} is not known: {failure.strerror or failure}")
+
+
+def _bound(family: int, address: Any, backlog: int, reuse_port: bool, dualstack: bool = False) -> socket.socket:
+    failure: OSError | None = None
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        failure = error
+    else:
+        try:
+            if hasattr(socket, "AF_UNIX") and family == socket.AF_UNIX:
+                pass
+            elif socket.has_ipv6 and family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dualstack else 1)
+            if family != getattr(socket, "AF_UNIX", None) and hasattr(socket, "SO_REUSEADDR") and _POSIX:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if reuse_port:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            sock.bind(address)
+            sock.listen(backlog)
+            sock.setblocking(False)
+            return sock
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+    raise type(failure)(failure.errno, f"cannot listen at {describe(address)}: {failure.strerror or failure}")
+
+
+def _no_unix(path: object) -> Any:
+    raise OSError(errno.EAFNOSUPPORT, f"there are no Unix sockets on this system, and no service was given to {describe(path)}")
+
+
+def _no_delay(sock: socket.socket) -> None:
+    if sock.family in (socket.AF_INET, getattr(socket, "AF_INET6", None)) and sock.type == socket.SOCK_STREAM:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _wants(error: OSError) -> bool | None:
+    """Return whether TLS wants to write before it goes on; None if it wants nothing."""
+    name = type(error).__name__
+    return name == "SSLWantWriteError" if name in ("SSLWantReadError", "SSLWantWriteError") else None
+
+
+def _count(where: str, nbytes: int) -> int:
+    if type(nbytes) is not int and not hasattr(nbytes, "__index__") or isinstance(nbytes, bool):
+        raise TypeError(f"{where} takes a number of bytes, not {describe(nbytes)}")
+    if nbytes < 1:
+        raise ValueError(f"{where} takes a number of bytes from 1 on, not {describe(nbytes)}")
+    return int(nbytes)
+
+
+def _buffer(where: str, data: Any) -> Any:
+    if isinstance(data, str):
+        raise TypeError(f"{where} takes bytes, not text: encode it, {describe(data)}.encode()")
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"{where} takes bytes or another buffer, not {describe(data)}") from None
+    return view.cast("B") if view.contiguous else view.tobytes()
+
+
+def _at(host: object, service: object) -> str:
+    return describe(host) if service is None else f"host {describe(host)}, service {describe(service)}"
+
+
+def _text(error: int) -> str:
+    from os import strerror
+
+    return strerror(error)
+
+
+_POSIX = errno.EAGAIN == errno.EWOULDBLOCK and not hasattr(socket, "SO_EXCLUSIVEADDRUSE")
