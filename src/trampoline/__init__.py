@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         writable,
     )
 
+del TYPE_CHECKING
 Pseudothread = core.Pseudothread
 
 __version__ = "0.1.0"

@@ -1,4 +1,5 @@
-"""The reactor: it knows when a file is ready, a deadline has passed or another thread has knocked. On the standard library's `selectors`.
+"""The reactor: it knows when a file is ready, a deadline has passed or another thread has knocked. On the standard library's
+`select.epoll`, and elsewhere on its `selectors`.
 
 `Trampoline.run()` asks it whenever nothing is queued, and now and then while something is. A trampoline makes its own when that is first
 needed; `Trampoline(reactor=...)` takes any object with the public names of `Reactor`, each of which says what is asked of it.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import selectors
 import socket
 import weakref
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     Ready: TypeAlias = Callable[[], object]
-    Events: TypeAlias = Iterable[tuple[selectors.SelectorKey, int]]
+    Events: TypeAlias = Iterable[tuple[int, int]]
+    _Pollable: TypeAlias = "select.epoll | _Selectors"
 
-_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
 _LONGEST = 86400.0  # seconds: some systems take no longer timeout
 _MANY = 100  # cancelled deadlines that may lie about
@@ -58,8 +61,20 @@ class Watched:
         self.writing: Ready | None = None
 
 
+class _Selectors:
+    """`selectors` with the methods of `select.epoll`, which does without objects for events; for systems that have no epoll."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
+        self.close = self._selector.close
+
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+        return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
+
+
 class Reactor:
-    """Files and deadlines on `selectors`. `clock` gives seconds and never goes back. Not for several threads but for `knock()`."""
+    """Files and deadlines. `clock` gives seconds and never goes back. Not for several threads but for `knock()`."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
@@ -93,7 +108,7 @@ class Reactor:
                 f"another pseudothread waits to {'write to' if writing else 'read from'} {describe(file)}: "
                 f"let one {'write' if writing else 'read'}, and hand on what it does"
             )
-        bit = _WRITE if writing else _READ
+        bit = self._write if writing else self._read
         if not watched.mask & bit:
             self._register(watched, watched.mask | bit, file)
         if writing:
@@ -114,7 +129,7 @@ class Reactor:
             watched.reading = None
         self._waits -= 1
         if watched.file is None:
-            self._register(watched, _wanted(watched))
+            self._register(watched, self._wanted(watched))
 
     def at(self, when: float, ready: Ready) -> Deadline:
         """Have `ready()` called once, by `dispatch()`, when the clock shows `when` seconds. Return a handle for `cancel()`."""
@@ -143,15 +158,15 @@ class Reactor:
             left = deadlines[0][0] - self.clock()
             timeout = left if timeout is None or left < timeout else timeout
         if timeout is not None and timeout <= 0 or self._due:
-            return self._selector.select(0)
+            return self._selector.poll(0)
         if timeout is not None and timeout > _LONGEST:
             timeout = _LONGEST
         if self._unswept and (timeout is None or timeout > _PAUSE):
-            events = self._selector.select(_PAUSE)
+            events = self._selector.poll(_PAUSE)
             if events or self._sweep():
                 return events
             timeout = None if timeout is None else timeout - _PAUSE
-        return self._selector.select(timeout)
+        return self._selector.poll(timeout)
 
     def dispatch(self, events: Events) -> None:
         """Call what is due: deadlines first, in their order, then for files."""
@@ -168,28 +183,26 @@ class Reactor:
                     continue
                 ready()
                 deadlines = self._deadlines
-        for key, mask in events:
-            watched = key.data
+        files, only_read, only_write = self._files, ~self._write, ~self._read
+        for fd, event in events:  # other bits, an error or a hang-up, end both ways of waiting
+            watched = files.get(fd)
             if watched is None:
-                self._answer()
+                if fd == self._door.fileno():
+                    self._answer()
                 continue
-            if mask & _READ:
+            if event & only_read and watched.mask & self._read:
                 ready, watched.reading = watched.reading, None
-                if ready is None:
-                    self._register(watched, _wanted(watched))
-                else:
+                if ready is None or watched.file is None:
+                    self._register(watched, self._wanted(watched))
+                if ready is not None:
                     self._waits -= 1
-                    if watched.file is None:
-                        self._register(watched, _wanted(watched))
                     ready()
-            if mask & _WRITE:
+            if event & only_write and watched.mask & self._write:
                 ready, watched.writing = watched.writing, None
-                if ready is None:
-                    self._register(watched, _wanted(watched))
-                else:
+                if ready is None or watched.file is None:
+                    self._register(watched, self._wanted(watched))
+                if ready is not None:
                     self._waits -= 1
-                    if watched.file is None:
-                        self._register(watched, _wanted(watched))
                     ready()
 
     def knock(self) -> None:
@@ -211,12 +224,16 @@ class Reactor:
         if "_knocker" in self.__dict__:
             self.close()
 
+    _selector: _Pollable
+
     def _open(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        epoll = getattr(select, "epoll", None)
+        self._selector = epoll() if epoll is not None else _Selectors()
+        self._read, self._write = (select.EPOLLIN, select.EPOLLOUT) if epoll is not None else _READ_AND_WRITE
         self._door, self._knocker = socket.socketpair()
         self._door.setblocking(False)
         self._knocker.setblocking(False)
-        self._selector.register(self._door, _READ, None)
+        self._selector.register(self._door.fileno(), self._read)
 
     def _answer(self) -> None:
         with suppress(BlockingIOError):
@@ -224,28 +241,44 @@ class Reactor:
 
     def _register(self, watched: Watched, mask: int, file: object = None) -> None:
         """Register that file for `mask`, if not for that already; for nothing: forget it."""
-        known = self._files.get(watched.fd) is watched
-        if mask == watched.mask or not known and not mask:
+        if mask == watched.mask:
             return
-        try:
-            if not mask:
+        old, watched.mask = watched.mask, mask
+        if not mask:
+            if self._files.get(watched.fd) is watched:
                 del self._files[watched.fd]
-                self._selector.unregister(watched.fd)
-            elif watched.mask:
-                self._selector.modify(watched.fd, mask, watched)
+                self._unregister(watched.fd)
+            return
+        self._files[watched.fd] = watched
+        try:
+            if not old:
+                self._selector.register(watched.fd, mask)
             else:
-                self._files[watched.fd] = watched
-                self._selector.register(watched.fd, mask, watched)
+                self._selector.modify(watched.fd, mask)
+            return
+        except FileExistsError:  # the number of a closed file, which a copy of its descriptor keeps open
+            self._selector.modify(watched.fd, mask)
+            return
+        except FileNotFoundError:  # a number that was closed and is used again
+            self._selector.register(watched.fd, mask)
+            return
         except PermissionError:
-            self._files.pop(watched.fd, None)
+            self._drop(watched)
             raise PermissionError(
                 errno.EPERM,
                 f"cannot wait for {describe(file)}: it is always ready, as regular files are. Read or write it at once, or by in_thread()",
             ) from None
         except BaseException:
-            self._files.pop(watched.fd, None)
+            self._drop(watched)
             raise
-        watched.mask = mask
+
+    def _unregister(self, fd: int) -> None:
+        with suppress(OSError, ValueError, KeyError):  # it is closed, most of the time
+            self._selector.unregister(fd)
+
+    def _drop(self, watched: Watched) -> None:
+        self._files.pop(watched.fd, None)
+        watched.mask = 0
 
     def _replace(self, fd: int, file: object, old: Watched | None) -> Watched:
         """Make a place for `file` where there was none, or where a file was that is closed by now: its number is used again."""
@@ -264,7 +297,7 @@ class Reactor:
     def _closed(self, watched: Watched) -> None:
         """Forget a file that was closed. Who waits for it is called, and finds out."""
         if self._files.pop(watched.fd, None) is not None and watched.mask:
-            self._selector.unregister(watched.fd)
+            self._unregister(watched.fd)
         watched.mask = 0
         for ready in (watched.reading, watched.writing):
             if ready is not None:
@@ -272,11 +305,14 @@ class Reactor:
                 self._due.append(ready)
         watched.reading = watched.writing = None
 
+    def _wanted(self, watched: Watched) -> int:
+        return (self._read if watched.reading is not None else 0) | (self._write if watched.writing is not None else 0)
+
     def _sweep(self) -> bool:
         """Look for closed files that somebody waits for. Return whether there are any."""
         self._unswept = False
         for watched in list(self._files.values()):
-            if _wanted(watched) and watched.file is not None and _is_closed(watched):
+            if self._wanted(watched) and watched.file is not None and _is_closed(watched):
                 self._closed(watched)
         return bool(self._due)
 
@@ -288,7 +324,7 @@ class Reactor:
         self._open()
         files, self._files = self._files, {}
         for watched in files.values():
-            watched.mask, wanted = 0, _wanted(watched)
+            watched.mask, wanted = 0, self._wanted(watched)
             if wanted:
                 if watched.file is not None:
                     watched.file = weakref.ref(watched.file(), _forget(self._files, self._selector, watched.fd))
@@ -309,10 +345,6 @@ def _number(file: Any) -> int:
     return fd
 
 
-def _wanted(watched: Watched) -> int:
-    return (_READ if watched.reading is not None else 0) | (_WRITE if watched.writing is not None else 0)
-
-
 def _is_closed(watched: Watched) -> bool:
     file: Any = watched.file and watched.file()
     try:
@@ -321,12 +353,12 @@ def _is_closed(watched: Watched) -> bool:
         return True
 
 
-def _forget(files: dict[int, Watched], selector: selectors.BaseSelector, fd: int) -> Callable[[weakref.ref[Any]], None]:
+def _forget(files: dict[int, Watched], selector: Any, fd: int) -> Callable[[weakref.ref[Any]], None]:
     def forget(gone: weakref.ref[Any]) -> None:
         watched = files.get(fd)
         if watched is not None and watched.file is gone:
             del files[fd]
-            if watched.mask and selector.get_map() is not None:
+            with suppress(OSError, ValueError, KeyError):
                 selector.unregister(fd)
 
     return forget

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import types
 from os import fspath
-from types import coroutine
 from weakref import WeakKeyDictionary
 
 from trampoline._base import Suspension, describe
@@ -52,6 +52,7 @@ _AGAIN = object()  # it would block
 _TRIES = 10  # how often a pseudothread is told that what it reads is lost
 _RETRY = 0.01  # seconds
 _told: WeakKeyDictionary[socket.socket, int] = WeakKeyDictionary()
+_Socket = socket.socket
 _written: set[object] = set()  # the sockets to which something is left to be written
 
 
@@ -65,14 +66,15 @@ class _Operation(Suspension):
     __slots__ = ("_file", "_pseudothread", "_watched", "_watched_to_write")
 
     _writing = False
+    _file: Any
+    _pseudothread: core.Pseudothread[Any]
+    _watched: Watched | None
+    _watched_to_write: bool
 
     def __init__(self, file: Any) -> None:
+        if type(file) is not _Socket or file.gettimeout() != 0:
+            _prepare(type(self).__name__, file)
         self._file = file
-        self._watched: Watched | None = None
-        if not hasattr(file, "recv") or not hasattr(file, "gettimeout"):
-            raise TypeError(f"{type(self).__name__}() takes a socket, not {describe(file)}")
-        if file.gettimeout() != 0:
-            file.setblocking(False)
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         self._pseudothread = pseudothread
@@ -84,7 +86,7 @@ class _Operation(Suspension):
             pseudothread.trampoline.reactor.unwatch(watched, self._watched_to_write)
 
     def _watch(self, writing: bool) -> None:
-        self._watched_to_write = writing
+        self._watched, self._watched_to_write = None, writing
         self._watched = self._pseudothread.trampoline.reactor.watch(self._file, writing, self._ready)
 
     def _attempt(self) -> Any:
@@ -96,28 +98,26 @@ class _Operation(Suspension):
         if pseudothread.waits_for is not self:
             return
         self._watched = None
-        failure: BaseException | None = None
-        writing = self._writing
         try:
             got = self._attempt()
-            if got is _AGAIN:
-                self._watch(writing)
-                return
-        except (BlockingIOError, InterruptedError):
-            got = _AGAIN
-        except OSError as error:
-            wants = _wants(error)
-            got, failure = _AGAIN, error if wants is None else None
-            writing = writing if wants is None else wants
         except Exception as error:
             failure = error
-        if failure is not None:
-            failure.__traceback__ = None
-            self._fail(failure)
-        elif got is not _AGAIN:
-            pseudothread.resume(got)
         else:
-            self._watch_again(writing)
+            if got is _AGAIN:
+                self._watch_again(self._writing)
+            else:
+                pseudothread.resume(got)
+            return
+        self._failed(failure)
+
+    def _failed(self, error: Exception) -> None:
+        """Wait once more if that is what the error says, else throw it."""
+        error.__traceback__ = None
+        wants = self._writing if isinstance(error, (BlockingIOError, InterruptedError)) else _wants(error)
+        if wants is None:
+            self._fail(error)
+        else:
+            self._watch_again(wants)
 
     def _watch_again(self, writing: bool) -> None:
         try:
@@ -156,22 +156,39 @@ class nonblocking_read(_Operation):
 
     __slots__ = ("_nbytes",)
 
+    # Here and in writing the common way is written out: it is what an echo server does all day.
+
     def __init__(self, sock: socket.socket, nbytes: int = 65536) -> None:
-        super().__init__(sock)
-        self._nbytes = _count("nonblocking_read()", nbytes)
+        if type(sock) is not _Socket or sock.gettimeout() != 0:
+            _prepare("nonblocking_read", sock)
+        if type(nbytes) is not int or nbytes < 1:
+            nbytes = _count("nonblocking_read()", nbytes)
+        self._file, self._nbytes = sock, nbytes
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         self._pseudothread = pseudothread
-        if hasattr(self._file, "pending"):  # TLS: there may be bytes that the reactor cannot see
+        if type(self._file) is not _Socket and hasattr(self._file, "pending"):  # TLS: there may be bytes that the reactor cannot see
+            self._watched = None
             self._ready()
         else:
-            self._watch(False)
+            self._watched_to_write = False
+            self._watched = pseudothread.trampoline.reactor.watch(self._file, False, self._ready)
 
-    def _attempt(self) -> bytes:
-        data: bytes = self._file.recv(self._nbytes)
-        if not data:
-            raise ConnectionLost(f"the other end has closed the connection of {describe(self._file)}")
-        return data
+    def _ready(self) -> None:
+        pseudothread = self._pseudothread
+        if pseudothread.waits_for is not self:
+            return
+        self._watched = None
+        try:
+            data = self._file.recv(self._nbytes)
+        except Exception as error:
+            failure = error
+        else:
+            if data:
+                pseudothread.resume(data)
+                return
+            failure = ConnectionLost(f"the other end has closed the connection of {describe(self._file)}")
+        self._failed(failure)
 
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, (ConnectionError, TimeoutError)):
@@ -203,15 +220,33 @@ class nonblocking_write(_Operation):
     _writing = True
 
     def __init__(self, sock: socket.socket, data: Buffer) -> None:
-        super().__init__(sock)
+        if type(sock) is not _Socket or sock.gettimeout() != 0:
+            _prepare("nonblocking_write", sock)
+        self._file = sock
         self._data = data if type(data) is bytes else _buffer("nonblocking_write()", data)
-        self._sent = 0
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        file, data = self._file, self._data
+        if file in _written:
+            raise RuntimeError(f"another pseudothread writes to {describe(file)}: let one write, and hand on what it does")
         self._pseudothread = pseudothread
-        if self._file in _written:
-            raise RuntimeError(f"another pseudothread writes to {describe(self._file)}: let one write, and hand on what it does")
-        self._ready()
+        self._watched = None
+        self._sent = 0
+        if not data:
+            pseudothread.resume(0)
+            return
+        try:
+            sent = file.send(data)
+        except Exception as error:
+            failure = error
+        else:
+            if sent == len(data):
+                pseudothread.resume(sent)
+            else:
+                self._sent = sent
+                self._watch_again(True)
+            return
+        self._failed(failure)
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         if self._watched is not None:
@@ -228,12 +263,8 @@ class nonblocking_write(_Operation):
         super()._ready()
 
     def _attempt(self) -> Any:
-        data = self._data
-        if self._sent:
-            self._sent += self._file.send(memoryview(data)[self._sent :])
-        elif data:
-            self._sent = self._file.send(data)
-        return self._sent if self._sent >= len(data) else _AGAIN
+        self._sent += self._file.send(memoryview(self._data)[self._sent :])
+        return self._sent if self._sent >= len(self._data) else _AGAIN
 
     def __repr__(self) -> str:
         return f"nonblocking_write({describe(self._file)}, {len(self._data)} bytes)"
@@ -290,7 +321,7 @@ class nonblocking_handshake(_Operation):
             raise TypeError(f"nonblocking_handshake() takes an ssl.SSLSocket, not {describe(sock)}")
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread = pseudothread
+        self._pseudothread, self._watched = pseudothread, None
         self._ready()
 
     def _attempt(self) -> None:
@@ -331,7 +362,7 @@ class nonblocking_sendto(_Operation):
         self._data, self._address = _buffer("nonblocking_sendto()", data), address
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread = pseudothread
+        self._pseudothread, self._watched = pseudothread, None
         self._ready()
 
     def _attempt(self) -> Any:
@@ -354,7 +385,7 @@ class readable(_Operation):
     __slots__ = ()
 
     def __init__(self, file: Any) -> None:
-        self._file, self._watched = file, None
+        self._file = file
         if type(file) is not int and not hasattr(file, "fileno"):
             raise TypeError(
                 f"{type(self).__name__}() takes a file, that is a descriptor's number or what has a fileno(), not {describe(file)}"
@@ -409,7 +440,7 @@ if TYPE_CHECKING:
         raise NotImplementedError
 else:
 
-    @coroutine
+    @types.coroutine
     def nonblocking_connect(host, service=None, *, family=0):
         """Connect a TCP socket to `host`, a name or an address, and `service`, a name or a port, and give it, non-blocking.
 
@@ -445,43 +476,38 @@ else:
                     sock.close()
             if failure is None:
                 failure = OSError(error, f"cannot connect to {_at(host, service)}: {_text(error)}")
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # whose traceback has this frame
 
 
 def _addresses(host: Any, service: Any, family: int, flags: int = 0) -> list[Any]:
     try:
         return list(socket.getaddrinfo(host, service, family, socket.SOCK_STREAM, 0, flags))
     except OSError as error:
-        failure = error
-    raise type(failure)(failure.errno, f"{_at(host, service)} is not known: {failure.strerror or failure}")
+        raise type(error)(error.errno, f"{_at(host, service)} is not known: {error.strerror or error}") from None
 
 
 def _bound(family: int, address: Any, backlog: int, reuse_port: bool, dualstack: bool = False) -> socket.socket:
-    failure: OSError | None = None
+    sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        if family == getattr(socket, "AF_INET6", None):
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dualstack else 1)
+        if family != getattr(socket, "AF_UNIX", None) and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # else it is Windows
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+        sock.setblocking(False)
     except OSError as error:
-        failure = error
-    else:
-        try:
-            if hasattr(socket, "AF_UNIX") and family == socket.AF_UNIX:
-                pass
-            elif socket.has_ipv6 and family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dualstack else 1)
-            if family != getattr(socket, "AF_UNIX", None) and hasattr(socket, "SO_REUSEADDR") and _POSIX:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if reuse_port:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            sock.bind(address)
-            sock.listen(backlog)
-            sock.setblocking(False)
-            return sock
-        except BaseException as error:
-            sock.close()
-            if not isinstance(error, OSError):
-                raise
-            failure = error
-    raise type(failure)(failure.errno, f"cannot listen at {describe(address)}: {failure.strerror or failure}")
+        sock.close()
+        raise type(error)(error.errno, f"cannot listen at {describe(address)}: {error.strerror or error}") from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _no_unix(path: object) -> Any:
@@ -493,7 +519,14 @@ def _no_delay(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _wants(error: OSError) -> bool | None:
+def _prepare(where: str, sock: Any) -> None:
+    if not hasattr(sock, "recv") or not hasattr(sock, "gettimeout"):
+        raise TypeError(f"{where}() takes a socket, not {describe(sock)}")
+    if sock.gettimeout() != 0:
+        sock.setblocking(False)
+
+
+def _wants(error: Exception) -> bool | None:
     """Return whether TLS wants to write before it goes on; None if it wants nothing."""
     name = type(error).__name__
     return name == "SSLWantWriteError" if name in ("SSLWantReadError", "SSLWantWriteError") else None
@@ -525,6 +558,3 @@ def _text(error: int) -> str:
     from os import strerror
 
     return strerror(error)
-
-
-_POSIX = errno.EAGAIN == errno.EWOULDBLOCK and not hasattr(socket, "SO_EXCLUSIVEADDRUSE")
