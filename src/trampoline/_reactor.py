@@ -96,8 +96,8 @@ class Reactor:
     def watch(self, file: Any, writing: bool, ready: Ready) -> Watched:
         """Have `ready()` called once, by `dispatch()`, when `file` can be read (if `writing`, written). Return a handle for `unwatch()`.
 
-        `file` is a number or has a `fileno()`. RuntimeError if somebody waits for the same already; OSError if it is closed, or of a kind
-        that is always ready; TypeError if it is no file.
+        `file` is a number or has a `fileno()`; a socket is made non-blocking. RuntimeError if somebody waits for the same already, OSError
+        if it is closed or of a kind that is always ready, TypeError if it is no file.
         """
         fd = file if type(file) is int else _number(file)
         watched = self._files.get(fd)
@@ -280,7 +280,7 @@ class Reactor:
         self._files.pop(watched.fd, None)
         watched.mask = 0
 
-    def _replace(self, fd: int, file: object, old: Watched | None) -> Watched:
+    def _replace(self, fd: int, file: Any, old: Watched | None) -> Watched:
         """Make a place for `file` where there was none, or where a file was that is closed by now: its number is used again."""
         if old is not None:
             self._closed(old)
@@ -292,6 +292,8 @@ class Reactor:
             except TypeError:
                 watched = Watched(fd, None)
         self._files[fd] = watched
+        if getattr(file, "gettimeout", _non_blocking)() != 0:
+            file.setblocking(False)
         return watched
 
     def _closed(self, watched: Watched) -> None:
@@ -329,6 +331,10 @@ class Reactor:
                 if watched.file is not None:
                     watched.file = weakref.ref(watched.file(), _forget(self._files, self._selector, watched.fd))
                 self._register(watched, wanted)
+
+
+def _non_blocking() -> int:
+    return 0
 
 
 def _number(file: Any) -> int:

@@ -71,11 +71,6 @@ class _Operation(Suspension):
     _watched: Watched | None
     _watched_to_write: bool
 
-    def __init__(self, file: Any) -> None:
-        if type(file) is not _Socket or file.gettimeout() != 0:
-            _prepare(type(self).__name__, file)
-        self._file = file
-
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         self._pseudothread = pseudothread
         self._watch(self._writing)
@@ -146,24 +141,45 @@ class _Operation(Suspension):
         return f"{type(self).__name__}({describe(self._file)})"
 
 
-class nonblocking_read(_Operation):
+# To read and to write is what a server does all day. So the common way is written out, and functions make the objects: a class that is
+# called costs as much again as all that follows before the system call.
+
+
+def nonblocking_read(sock: socket.socket, nbytes: int = 65536) -> Called[bytes]:
     """Read from a stream socket: give from 1 to `nbytes` bytes, as soon as there are any.
 
     ConnectionLost at the end of the stream and when the connection is reset. A pseudothread that goes on to read what it was told is lost
     is closed at the tenth time: so PEP 342's `echo_handler`, which does, exits "normally if connection lost". ValueError if `nbytes` is
     less than 1.
     """
+    if type(sock) is not _Socket:
+        _prepare("nonblocking_read", sock)
+    if type(nbytes) is not int or nbytes < 1:
+        nbytes = _count("nonblocking_read()", nbytes)
+    reading = _Read()
+    reading._file = sock
+    reading._nbytes = nbytes
+    return reading
 
+
+def nonblocking_write(sock: socket.socket, data: Buffer) -> Called[int]:
+    """Write all of `data` (bytes, bytearray or another buffer) to a stream socket, and give the number of bytes.
+
+    A buffer that can be changed must not be until then. ConnectionLost when the connection is reset or closed; nobody knows then how much
+    the other end has got. The same goes for one that is thrown into or closed meanwhile. TypeError if `data` is text.
+    """
+    if type(sock) is not _Socket or sock.gettimeout() != 0:
+        _prepare("nonblocking_write", sock)
+    writing = _Write()
+    writing._file = sock
+    writing._data = data if type(data) is bytes else _buffer("nonblocking_write()", data)
+    return writing
+
+
+class _Read(_Operation):
     __slots__ = ("_nbytes",)
 
-    # Here and in writing the common way is written out: it is what an echo server does all day.
-
-    def __init__(self, sock: socket.socket, nbytes: int = 65536) -> None:
-        if type(sock) is not _Socket or sock.gettimeout() != 0:
-            _prepare("nonblocking_read", sock)
-        if type(nbytes) is not int or nbytes < 1:
-            nbytes = _count("nonblocking_read()", nbytes)
-        self._file, self._nbytes = sock, nbytes
+    _nbytes: int
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         self._pseudothread = pseudothread
@@ -201,29 +217,13 @@ class nonblocking_read(_Operation):
     def __repr__(self) -> str:
         return f"nonblocking_read({describe(self._file)}, {self._nbytes})"
 
-    if TYPE_CHECKING:
 
-        def __iter__(self) -> Generator[Any, Any, bytes]: ...
-
-        __await__ = __iter__
-
-
-class nonblocking_write(_Operation):
-    """Write all of `data` (bytes, bytearray or another buffer) to a stream socket, and give the number of bytes.
-
-    A buffer that can be changed must not be until then. ConnectionLost when the connection is reset or closed; nobody knows then how much
-    the other end has got. The same goes for one that is thrown into or closed meanwhile. TypeError if `data` is text.
-    """
-
+class _Write(_Operation):
     __slots__ = ("_data", "_sent")
 
     _writing = True
-
-    def __init__(self, sock: socket.socket, data: Buffer) -> None:
-        if type(sock) is not _Socket or sock.gettimeout() != 0:
-            _prepare("nonblocking_write", sock)
-        self._file = sock
-        self._data = data if type(data) is bytes else _buffer("nonblocking_write()", data)
+    _data: Any
+    _sent: int
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         file, data = self._file, self._data
@@ -269,14 +269,16 @@ class nonblocking_write(_Operation):
     def __repr__(self) -> str:
         return f"nonblocking_write({describe(self._file)}, {len(self._data)} bytes)"
 
-    if TYPE_CHECKING:
 
-        def __iter__(self) -> Generator[Any, Any, int]: ...
+class _OfSocket(_Operation):
+    __slots__ = ()
 
-        __await__ = __iter__
+    def __init__(self, sock: socket.socket) -> None:
+        _prepare(type(self).__name__, sock)
+        self._file = sock
 
 
-class nonblocking_accept(_Operation):
+class nonblocking_accept(_OfSocket):
     """Accept a connection on a listening socket and give its socket, non-blocking, and without Nagle's delay if it is TCP.
 
     Of a listening `ssl.SSLSocket` it gives one whose handshake comes with the first read or write, or by `nonblocking_handshake()`. When
@@ -310,7 +312,7 @@ class nonblocking_accept(_Operation):
         __await__ = __iter__
 
 
-class nonblocking_handshake(_Operation):
+class nonblocking_handshake(_OfSocket):
     """Make the TLS handshake of an `ssl.SSLSocket`, which else comes with the first read or write. `ssl.SSLError` if it fails."""
 
     __slots__ = ()
@@ -328,7 +330,7 @@ class nonblocking_handshake(_Operation):
         self._file.do_handshake()
 
 
-class nonblocking_recvfrom(_Operation):
+class nonblocking_recvfrom(_OfSocket):
     """Receive a datagram of at most `nbytes` bytes: give it and the address from which it came. ValueError if `nbytes` is less than 1."""
 
     __slots__ = ("_nbytes",)
@@ -350,7 +352,7 @@ class nonblocking_recvfrom(_Operation):
         __await__ = __iter__
 
 
-class nonblocking_sendto(_Operation):
+class nonblocking_sendto(_OfSocket):
     """Send `data` as one datagram to `address` (as `socket.sendto()` takes it), and give the number of bytes."""
 
     __slots__ = ("_address", "_data")
