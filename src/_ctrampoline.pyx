@@ -20,7 +20,7 @@ from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._base import meaning_of, misuse, name_of, no_coroutine, note_on, place_of
+from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
 
@@ -55,6 +55,9 @@ cdef class Pseudothread:
 
     def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
+
+    def __reduce__(self):
+        raise no_copy(self)
 
     def __dealloc__(self):
         drop_stack(self)
@@ -232,6 +235,9 @@ cdef class Pseudothread:
 cdef class Queue:
     """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
 
+    def __init__(self):  # without it any arguments would be taken
+        pass
+
     def __dealloc__(self):
         drop_entries(self)
         PyMem_Free(self.ring)
@@ -277,6 +283,9 @@ cdef class Queue:
     def __repr__(self):
         return f"Queue({entries_of(self)!r})"
 
+    def __reduce__(self):
+        raise no_copy(self)
+
 
 cdef class BaseTrampoline:
     """The queue and its run loop: what `Trampoline` is built on."""
@@ -316,6 +325,13 @@ cdef class BaseTrampoline:
         self._waker = waker
         if waker is not None:
             waker()
+
+    @queue.deleter
+    def queue(self):
+        raise AttributeError("a trampoline has a queue always: replace it, or clear() it")
+
+    def __reduce__(self):
+        raise no_copy(self)
 
     def add(self, coroutine, *, name=None, context=None):
         """Queue `coroutine` as the root of a new pseudothread, which is returned. From any thread.

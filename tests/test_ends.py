@@ -1,7 +1,10 @@
 """The end of objects at bad moments: a suspension whose `__del__` acts on its pseudothread, an overridden `schedule` that ends its own.
 
-Each was a crash of the C core once.
+Each was once a crash of the C core, or a difference between the two.
 """
+
+import contextlib
+import gc
 
 import pytest
 
@@ -86,3 +89,58 @@ def test_a_class_that_refuses_to_be_looked_up_is_an_error_for_who_called(core):
     t = core.Trampoline()
     t.add(root())
     assert "unhashable" in t.run()
+
+
+def test_run_gives_no_result_where_a_schedule_made_the_last_turn_by_hand(core):
+    """The recipe: the entry that called `schedule` returned None, whatever the turn within it returned."""
+
+    class ByHand(core.Trampoline):
+        def schedule(self, coroutine, stack=(), val=None, *exc):
+            made = super().schedule(coroutine, stack, val, *exc)
+            if val is not None:
+                given.append(self.queue.popleft()())
+            return made
+
+    def child():
+        yield 1
+
+    def root():
+        got = yield child()
+        return got + 1
+
+    given = []
+    t = ByHand()
+    t.add(root())
+    assert t.run() is None
+    assert given == [2]
+
+
+@pytest.mark.parametrize("after", ["raise", "run"])
+def test_an_error_of_suspend_keeps_the_suspension_no_longer_than_itself(core, after):
+    class Resumes(core.Suspension):
+        def __del__(self):
+            events.append("gone")
+
+        def suspend(self, pseudothread):
+            pseudothread.resume(1)
+            if after == "raise":
+                raise KeyError(1)
+            with contextlib.suppress(RuntimeError):
+                t.run()
+
+    def root():
+        with contextlib.suppress(KeyError):
+            yield Resumes()
+        events.append("next turn")
+        yield
+
+    events = []
+    t = core.Trampoline()
+    t.add(root())
+    gc.collect()
+    gc.disable()
+    try:
+        t.run()
+    finally:
+        gc.enable()
+    assert sorted(events) == ["gone", "next turn"]

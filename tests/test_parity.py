@@ -3,7 +3,9 @@
 These tests compare the two cores with each other, so they do not run where there is only one.
 """
 
+import copy
 import inspect
+import pickle
 import re
 import types
 from collections import deque
@@ -224,6 +226,12 @@ MISUSES = [
     lambda t, c: with_queue(t, deque([5])).run(),
     lambda t, c: c.Pseudothread(),
     lambda t, c: c.Pseudothread(1, two=2),
+    *(
+        lambda t, c, act=act, what=what: act(what(t))
+        for act in (copy.copy, copy.deepcopy, lambda x: pickle.dumps(x, 0), pickle.dumps)
+        for what in (parked, lambda t: t.queue, lambda t: t)
+    ),
+    lambda t, c: delattr(t, "queue"),
 ]
 
 
@@ -242,6 +250,16 @@ def test_errors_have_the_same_type_and_text(number):
     c, python = said("c", MISUSES[number]), said("python", MISUSES[number])
     assert c is not None
     assert c == python
+
+
+def test_a_queue_takes_no_arguments():
+    for queue in both("Queue"):
+        with pytest.raises(TypeError):
+            queue([int])
+        made = queue()
+        made.append(int)
+        made.__init__()
+        assert list(made) == [int]
 
 
 SIGHTS = [

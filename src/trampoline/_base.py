@@ -193,6 +193,11 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
     return code.co_filename, code.co_firstlineno
 
 
+def no_copy(what: object) -> TypeError:
+    """Return the TypeError for copy() and pickle."""
+    return TypeError(f"cannot copy or pickle {describe(what)}: coroutines are not copied")
+
+
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:
     """Return the RuntimeError for what a pseudothread cannot do in its state."""
     return RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")

@@ -1,11 +1,11 @@
-"""The types of both cores. `_pytrampoline.pyi` is the same but for `disjoint_base`; stubtest holds each against its module."""
+"""The types of both cores. `_pytrampoline.pyi` is the same but for `disjoint_base` and a slot; stubtest holds each against its module."""
 
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import Context
 from types import GenericAlias
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Never, Self, disjoint_base
 
 from trampoline._base import Suspension
 from trampoline._trampoline import Trampoline
@@ -46,6 +46,7 @@ class Pseudothread(Generic[_T_co]):
 
 @final
 class Queue:
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # a slot shows no signature
     def append(self, entry: Callable[[], object]) -> None: ...
     def appendleft(self, entry: Callable[[], object]) -> None: ...
     def popleft(self) -> Callable[[], Any]: ...

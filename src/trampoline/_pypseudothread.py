@@ -15,6 +15,7 @@ from trampoline._base import (
     line_of,
     misuse,
     name_of,
+    no_copy,
     place_of,
 )
 
@@ -50,6 +51,9 @@ class Pseudothread:
     def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
+    def __reduce__(self):
+        raise no_copy(self)
+
     def __call__(self):
         """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
 
@@ -60,8 +64,7 @@ class Pseudothread:
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
         try:
-            trampoline._advance(self, None)
-            if self._state != ENDED or self._value is MISSING:
+            if trampoline._advance(self, None) is None:
                 return None
             if not self._special:
                 return self._value
@@ -235,8 +238,10 @@ class Queue:
 
     __slots__ = ("_entries", "_waker", "__weakref__")
 
-    def __init__(self):
+    def __new__(cls):
+        self = object.__new__(cls)
         self._entries, self._waker = deque(), None
+        return self
 
     def __init_subclass__(cls, **kwargs):
         raise TypeError("type 'trampoline._pytrampoline.Queue' is not an acceptable base type")
@@ -286,6 +291,9 @@ class Queue:
 
     def __repr__(self):
         return f"Queue({list(self._entries)!r})"
+
+    def __reduce__(self):
+        raise no_copy(self)
 
 
 def resume_specially(p, top, value):

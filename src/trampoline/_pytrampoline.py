@@ -32,6 +32,7 @@ from trampoline._base import (
     is_coroutine,
     kinds,
     meaning_of,
+    no_copy,
     no_coroutine,
     note_on,
 )
@@ -101,6 +102,13 @@ class BaseTrampoline:
         if waker is not None:
             waker()
 
+    @queue.deleter
+    def queue(self):
+        raise AttributeError("a trampoline has a queue always: replace it, or clear() it")
+
+    def __reduce__(self):
+        raise no_copy(self)
+
     def add(self, coroutine, *, name=None, context=None):
         """Queue `coroutine` as the root of a new pseudothread, which is returned. From any thread.
 
@@ -155,7 +163,7 @@ class BaseTrampoline:
         For a pseudothread's last turn that is its result. An error that leaves a root leaves `run()`; all else stays queued and `run()` may
         be called again. RuntimeError inside `run()` of the same trampoline and from a second thread.
         """
-        error = context = None
+        error = context = following = None
         mine = (get_ident(),)
         try:
             self._begin(mine)
@@ -180,7 +188,7 @@ class BaseTrampoline:
                 self._held = None
             if error is not None:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
-                error = context = following = None
+            error = context = following = None  # the traceback holds this frame
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -236,10 +244,10 @@ class BaseTrampoline:
                     # The last entry's result goes when one more turn was made, as the recipe's does.
                     entry = self._advance(entry, entries if result is None else None)
                     result = None
-                    if entry is not None and entry._state == ENDED:
+                    if entry is not None:
                         if entry._special:
                             return None, entry
-                        result = entry._value if entry._value is not MISSING else None
+                        result = entry._value
             return result, None
         finally:
             entry = result = None  # the frames of a traceback hold those that called them
@@ -319,7 +327,7 @@ class BaseTrampoline:
     def _advance(self, p, entries):
         """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
 
-        Return the pseudothread that had the last turn, whose state says how that ended; None if it was parked.
+        Return the pseudothread that ended by the last turn, if one did.
         """
         if p._state > TAKEN:
             raise p._misuse("call")
@@ -377,14 +385,14 @@ class BaseTrampoline:
                     if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
                         entries.appendleft(following)
                         self._held = (sent, let_go)
-                        return p
+                        return None
                     p = following
                     top, stack, value = p._innermost, p._stack, p._value
                     p._value, p._state = None, RUNNING
             p._value = value
             self._held = (sent, let_go)
-            self._continue(p)
-            return p
+            self._continue(p)  # an overridden `schedule` may end it: that was another turn
+            return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
             p = top = stack = value = sent = let_go = got = following = None
 
@@ -419,13 +427,16 @@ class BaseTrampoline:
         except BaseException as raised:
             raised.__traceback__ = behind(raised.__traceback__)
             error = raised
-        if p._state == ENDED:
-            raise error
-        parked = self._parked.pop(p, None) is not None
-        p._value = error  # in place of what it was resumed with, if that was done already
-        p._special |= THROWING
-        if parked:
-            self._continue(p)
+        try:
+            if p._state == ENDED:
+                raise error
+            parked = self._parked.pop(p, None) is not None
+            p._value = error  # in place of what it was resumed with, if that was done already
+            p._special |= THROWING
+            if parked:
+                self._continue(p)
+        finally:
+            p = suspension = error = None  # the frames of a traceback hold those that called them
 
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
