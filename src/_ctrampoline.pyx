@@ -537,7 +537,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             if failure != NULL or t.first_parked == NULL or not waits(t, &failure):
                 return failure
             continue
-        release(t)
+        let_go_before(t, entry)
         if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
             look -= 1
             failure = call_entry(t, entry, result)
@@ -550,7 +550,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             failure = call_entry(t, entry, result)
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
-            failure = advance(t, &entry, queue if result[0] == NULL else None, &look, result)
+            failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
             Py_DECREF(<object>entry)
         if failure != NULL:
             return failure
@@ -577,6 +577,16 @@ cdef PyObject* look_around(BaseTrampoline t) noexcept:
         return NULL
     t.look_at = seconds + INTERVAL
     return dropped(PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_look))
+
+
+cdef inline void let_go_before(BaseTrampoline t, PyObject* entry) noexcept:
+    """Let go what the last turn held. A pseudothread taken from our own queue is running already, as between two turns of advance()."""
+    cdef bint ours = is_ours(t, entry)
+    if ours:
+        (<Pseudothread>entry).state = RUNNING
+    release(t)
+    if ours:
+        (<Pseudothread>entry).state = QUEUED
 
 
 cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, PyObject** result) noexcept:
@@ -633,8 +643,8 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             top, next_sent = (<Pseudothread>p).top, (<Pseudothread>p).value
             (<Pseudothread>p).state = RUNNING
             (<Pseudothread>p).value = NULL
-        Py_XDECREF(let_go)
         Py_XDECREF(sent)
+        Py_XDECREF(let_go)
     t.held_coroutine, t.held_sent = let_go, sent
     failure = NULL
     if outcome == NEXT:
@@ -868,6 +878,7 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* traceback
     cdef PyObject* returned
     cdef bint throwing = (p.special & THROWING) != 0
+    cdef bint turned = p.state == RUNNING  # else somebody resumed it
     try:
         stack = nest(p)
     except BaseException as error:
@@ -890,11 +901,30 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     Py_DECREF(<object>top)
     if unhand(t, p) and p.state == TAKEN:  # what came back, if anything, was another coroutine or stack
         lowest = root(p)
+        if turned:
+            hold_callers(t, p)
         top, p.top = p.top, NULL
         p.linked = None
         end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
     return failure
+
+
+cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
+    """The recipe's closure held the callers, too."""
+    cdef PyObject* held = t.held_coroutine
+    if held == NULL:
+        if p.linked is not None:
+            Py_INCREF(p.linked)
+            t.held_coroutine = <PyObject*>p.linked
+        return
+    below = (<object>p.top, p.linked)
+    t.held_coroutine = PyTuple_Pack(2, held, <PyObject*>below)
+    if t.held_coroutine == NULL:
+        PyErr_Clear()
+        t.held_coroutine = held
+    else:
+        Py_DECREF(<object>held)
 
 
 cdef nest(Pseudothread p):

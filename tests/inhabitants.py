@@ -4,6 +4,7 @@ import collections
 import contextlib
 import gc
 import sys
+import types
 import weakref
 
 import trampoline
@@ -134,6 +135,48 @@ class Recipe(_recipe.Mended):
             if self.queue.frame is not None:
                 self.queue.frame.clear()
                 self.queue.frame = None
+
+
+class Levelled(Recipe):
+    """The recipe with an object in place of its closure, so that no traceback keeps what the closure held."""
+
+    def schedule(self, coroutine, stack=(), val=None, *exc):
+        self.queue.append(Closure(self, val, stack, exc, coroutine))
+
+
+class Closure:
+    """What the recipe's `resume` does. What it holds is let go in alphabetical order, which is the closure's."""
+
+    __slots__ = ("a_val", "b_stack", "c_trampoline", "d_exc", "e_coroutine")
+
+    def __init__(self, *held):
+        self.c_trampoline, self.a_val, self.b_stack, self.d_exc, self.e_coroutine = held
+
+    def __call__(self):
+        stack, value = self.b_stack, None
+        try:
+            try:
+                value = self.e_coroutine.throw(self.d_exc[0]) if self.d_exc else self.e_coroutine.send(self.a_val)
+            except StopIteration as stop:
+                if not stack:
+                    return stop.value
+                self.c_trampoline.schedule(*stack, stop.value)
+                return None
+            except BaseException as error:
+                if not stack:
+                    raise
+                error.__traceback__ = error.__traceback__.tb_next
+                self.c_trampoline.schedule(*stack, type(error), error, error.__traceback__)
+                return None
+            if isinstance(value, types.GeneratorType):
+                self.c_trampoline.schedule(value, (self.e_coroutine, stack))
+            elif stack:
+                self.c_trampoline.schedule(*stack, value)
+            else:
+                return value
+            return None
+        finally:
+            self = stack = value = None  # the frames of a traceback hold those that called them
 
 
 def empty(frame):

@@ -99,7 +99,8 @@ def programs(level, wild=True):
     at_the_end = st.lists(st.one_of(quiet if wild else [word for word in quiet if "just('look')" not in repr(word)]), max_size=2)
     one = st.fixed_dictionaries({"flavour": st.sampled_from(flavours), "block": operations(loud, quiet), "finally": at_the_end})
     main = st.lists(st.one_of([*quiet, st.just(("pop",)), st.just(("run",)), st.tuples(st.just("add"), body)]), min_size=1, max_size=6)
-    kinds = ("own",) if level == "plain" else ("own", "own", "own", "overridden", "own frames", *(("dropping",) if wild else ()), "deque")
+    kinds = ("own",) if level == "plain" and not wild else ("own", "own", "own", "overridden", "own frames", "deque")
+    kinds = (*kinds, "dropping") if wild else kinds
     return st.fixed_dictionaries(
         {
             "level": st.just(level),

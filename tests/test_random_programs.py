@@ -13,7 +13,7 @@ import pytest
 import worlds
 from conftest import CORES, load
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
-from inhabitants import Recipe
+from inhabitants import Levelled, Recipe
 
 FEW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
 COMMON = {"deadline": None, "database": None, "print_blob": True, "suppress_health_check": FEW}
@@ -44,11 +44,19 @@ def compare(program, first, second):
 
 
 @PROFILE
-@given(program=programs.programs("plain", WILD))
+@given(program=programs.programs("plain", wild=False))
 def test_as_the_recipe(program):
     for name in CORES:
         note(f"the one is the recipe, the other the core {name}")
         compare(program, Recipe, load(name).Trampoline)
+
+
+@PROFILE
+@given(program=programs.programs("plain"))
+def test_wild_ones_as_the_recipe_without_its_closures(program):
+    for name in CORES:
+        note(f"the one is the recipe, the other the core {name}")
+        compare(program, Levelled, load(name).Trampoline)
 
 
 @pytest.mark.skipif(len(CORES) < 2, reason="there is one core only")

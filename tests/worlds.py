@@ -41,7 +41,7 @@ class World:
         self.ended = self.failed = False
         self.t = self.new_trampoline()
         self.first_queue = self.t.queue
-        if program["trampoline"] == "deque":
+        if program["trampoline"] == "deque" and not isinstance(self.first_queue, collections.deque):
             self.t.queue = collections.deque()
         self.functions = {"Fault": Fault}
         with warnings.catch_warnings():

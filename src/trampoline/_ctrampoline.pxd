@@ -51,7 +51,7 @@ cdef class BaseTrampoline:
     cdef double look_at  # when to look next at what waits
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
-    cdef PyObject* held_coroutine
+    cdef PyObject* held_coroutine  # a tuple of it and its callers where `schedule` dropped those
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
     cdef PyObject* last_parked
@@ -78,8 +78,8 @@ cdef inline void release(BaseTrampoline t) noexcept:
     cdef PyObject* coroutine = t.held_coroutine
     cdef PyObject* sent = t.held_sent
     t.held_coroutine = t.held_sent = NULL
-    Py_XDECREF(coroutine)
     Py_XDECREF(sent)
+    Py_XDECREF(coroutine)
 
 
 # The stack of a pseudothread.
@@ -215,12 +215,12 @@ cdef inline PyObject* rotate(Queue queue, PyObject* p) noexcept:
 cdef inline void drop_stack(Pseudothread p) noexcept:
     cdef unsigned int level, depth = p.depth
     p.state, p.depth = ENDED, 0
-    Py_CLEAR(p.top)  # the innermost, then from the root on, as the recipe's nested pairs go
+    Py_CLEAR(p.value)  # then from the root on, as the recipe's closure goes with its nested pairs
     p.linked = None
     for level in range(depth):
         Py_DECREF(<object>p.callers[level])
     free_callers(p)
-    Py_CLEAR(p.value)
+    Py_CLEAR(p.top)
 
 
 cdef inline void drop_entries(Queue queue) noexcept:

@@ -32,9 +32,9 @@ class Pseudothread:
     It is what stands in the trampoline's queue: calling it makes one turn.
     """
 
-    # What is dropped is let go in alphabetical order: the innermost coroutine, the stack, the value, as with the recipe's closure.
+    # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_innermost", "_stack", "_value", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -44,8 +44,8 @@ class Pseudothread:
 
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
-        p._state, p._special, p._value = ENDED, 0, MISSING
-        p._trampoline = p._innermost = p._stack = p._name = p._context = p._code = p._instruction = None
+        p._state, p._special, p._payload = ENDED, 0, MISSING
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
         return p
 
     def __init__(self, *args, **kwargs):
@@ -67,8 +67,8 @@ class Pseudothread:
             if trampoline._advance(self, None) is None:
                 return None
             if not self._special:
-                return self._value
-            error = self._value
+                return self._payload
+            error = self._payload
             context = error.__context__
             raise error
         finally:
@@ -83,7 +83,7 @@ class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         suspension = self._unpark("resume")
-        self._value = value
+        self._payload = value
         self._trampoline._continue(self)
         del suspension  # last: its end may look at us
 
@@ -97,7 +97,7 @@ class Pseudothread:
         try:
             suspension.withdraw(self)
         finally:
-            self._value = error
+            self._payload = error
             self._special |= THROWING
             self._trampoline._continue(self)
         del suspension
@@ -113,10 +113,10 @@ class Pseudothread:
         if self._state == RUNNING:
             raise self._misuse("close")
         failure, parked = None, self._state == PARKED
-        held = self._unpark("close") if parked else self._value
+        held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._value = RUNNING, None
+        self._state, self._payload = RUNNING, None
         if parked:
             try:
                 held.withdraw(self)
@@ -128,7 +128,7 @@ class Pseudothread:
             failure = _close(self, failure)
             if not self._stack:
                 break
-            self._innermost, self._stack = self._stack
+            self._top, self._stack = self._stack
         self._end(MISSING, VALUE)
         if failure is not None:
             context = failure.__context__
@@ -148,21 +148,21 @@ class Pseudothread:
         if self._state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self._special:
-            error = self._value.with_traceback(self._stack)
+            error = self._payload.with_traceback(self._stack)
             context = error.__context__
             try:
                 raise error
             finally:
                 error.__context__ = context
                 self = error = context = None
-        if self._value is MISSING:
+        if self._payload is MISSING:
             raise RuntimeError(f"{self!r} was closed before it had a result")
-        return self._value
+        return self._payload
 
     @property
     def stack(self):
         """The coroutines from the root to the innermost, as a tuple; empty after the end."""
-        innermost, stack = self._innermost, self._stack
+        innermost, stack = self._top, self._stack
         if innermost is None:
             return ()
         found = [innermost]
@@ -190,7 +190,7 @@ class Pseudothread:
     @property
     def waits_for(self):
         """The suspension for which it is parked, or None."""
-        return self._value if self._state == PARKED else None
+        return self._payload if self._state == PARKED else None
 
     @property
     def added(self):
@@ -198,7 +198,7 @@ class Pseudothread:
         return None if self._code is None else line_of(self._code, self._instruction)
 
     def __repr__(self):
-        innermost, state, name, value = self._innermost, self._state, self.name, self._value
+        innermost, state, name, value = self._top, self._state, self.name, self._payload
         if innermost is None or state == ENDED:
             return f"<Pseudothread {name!r} ended>"
         waits = f" for {value!r}" if state == PARKED else ""
@@ -218,15 +218,15 @@ class Pseudothread:
         suspension = self._trampoline._parked.pop(self, None)
         if suspension is None:
             raise self._misuse(verb)
-        self._value, self._state = None, TAKEN
+        self._payload, self._state = None, TAKEN
         return suspension
 
     def _end(self, value, outcome):
         if self._name is None:
-            self._name = self.name if self._stack else name_of(self._innermost)
+            self._name = self.name if self._stack else name_of(self._top)
         self._state = ENDED
-        self._innermost = self._stack = self._context = None
-        self._value, self._special = value, 0
+        self._top = self._stack = self._context = None
+        self._payload, self._special = value, 0
         if outcome == ERROR:
             self._special = THROWING
             self._stack = value.__traceback__  # for result(), which must not make it longer each time
@@ -325,7 +325,7 @@ def behind(traceback):
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
-    top = p._innermost
+    top = p._top
     try:
         got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):

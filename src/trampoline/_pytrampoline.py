@@ -1,6 +1,6 @@
 """The core in Python: the reference for what a turn does, and the fallback where the extension cannot be built.
 
-The explanations are here; `_ctrampoline.pyx` says the same in the same order. A pseudothread is a stack of coroutines: `_innermost`, and
+The explanations are here; `_ctrampoline.pyx` says the same in the same order. A pseudothread is a stack of coroutines: `_top`, and
 its callers in `_stack` as PEP 342 nests them, `(caller, (its caller, ...))`. A call pushes one pair, a result pops one, whatever the depth.
 The trampoline has a queue of entries. `run()` takes the first, makes one turn of it (one `send` or one `throw`) and queues the
 pseudothread again behind all others; `_advance` does that for as many turns as it can without going back to the loop. While no other entry
@@ -73,7 +73,7 @@ class BaseTrampoline:
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
         self._current = None  # the entry whose turn it is
-        self._held = None  # what the last turn let go
+        self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
@@ -149,7 +149,7 @@ class BaseTrampoline:
         p = handed = self._handed(coroutine, stack)
         if p is None:
             p = self._make(*_check_stack(coroutine, stack))
-        p._value = val
+        p._payload = val
         if exc:
             p._special |= THROWING
         self._append(p)
@@ -170,7 +170,7 @@ class BaseTrampoline:
             result, failed = self._loop()
             if failed is None:
                 return result
-            error = note_on(failed._value, failed._name, failed.added)
+            error = note_on(failed._payload, failed._name, failed.added)
             context, failed = error.__context__, None
             raise error
         except BaseException as raised:
@@ -232,22 +232,27 @@ class BaseTrampoline:
                 for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
                     break
                 entry = self._current
-                self._held = None
+                if type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self:
+                    entry._state, self._held = RUNNING, None
+                    entry._state = QUEUED
+                else:
+                    self._held = None
                 if type(entry) is not Pseudothread:
                     result = entry()
-                elif entry._state == ENDED and entry._value is MISSING:
+                elif entry._state == ENDED and entry._payload is MISSING:
                     result = None  # closed while it stood in a queue that is not ours
                 elif entry._trampoline is not self:
                     entry._state = TAKEN if entry._state == QUEUED else entry._state
                     result = entry()
                 else:
                     # The last entry's result goes when one more turn was made, as the recipe's does.
-                    entry = self._advance(entry, entries if result is None else None)
+                    entry = None  # others follow it there, and it may end meanwhile
+                    entry = self._advance(self._current, entries if result is None else None)
                     result = None
                     if entry is not None:
                         if entry._special:
                             return None, entry
-                        result = entry._value
+                        result = entry._payload
             return result, None
         finally:
             entry = result = None  # the frames of a traceback hold those that called them
@@ -290,8 +295,8 @@ class BaseTrampoline:
 
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
-        p._trampoline, p._innermost, p._stack, p._state = self, coroutine, stack, TAKEN
-        p._value = p._name = p._context = p._code = p._instruction = None
+        p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
+        p._payload = p._name = p._context = p._code = p._instruction = None
         p._special = 0
         return p
 
@@ -313,7 +318,7 @@ class BaseTrampoline:
     def _handed(self, coroutine, stack):
         """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
         for p in self._handing:
-            if p._innermost is coroutine and (p._stack is stack or not p._stack and not stack):
+            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
                 return p
         return None
 
@@ -333,8 +338,8 @@ class BaseTrampoline:
             raise p._misuse("call")
         let_go = None
         take = iter(entries.popleft, MISSING) if entries is not None else None
-        top, stack, value = p._innermost, p._stack, p._value
-        p._value = None
+        top, stack, value = p._top, p._stack, p._payload
+        p._payload = None
         p._state, self._current = RUNNING, p
         try:
             for _ in repeat(None, _FEW if self._parked else _TURNS):
@@ -352,45 +357,45 @@ class BaseTrampoline:
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
-                    top = p._innermost = got
+                    top = p._top = got
                 elif outcome == VALUE and stack:
                     let_go, value = top, got
                     top, stack = stack
-                    p._innermost, p._stack = top, stack
+                    p._top, p._stack = top, stack
                 elif outcome == TAIL:
                     let_go, top = top, got
-                    p._innermost = top
+                    p._top = top
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
                         self._held = (sent,)
                         top = stack = sent = None  # suspend() may make turns of `p`, and end it
                         self._park(p, got)
                         return None
-                    self._held = (sent, top)
+                    self._held = (top, sent)
                     return p._end(got, outcome)
                 else:
                     let_go, value = top, got
                     top, stack = stack
-                    p._innermost, p._stack = top, stack
+                    p._top, p._stack = top, stack
                     p._special |= THROWING
                 got = None
                 if not self._alone or entries is None:
                     break
                 if entries:
-                    p._value, p._state = value, QUEUED
+                    p._payload, p._state = value, QUEUED
                     entries.append(p)
                     for self._current in take:
                         break
                     following = self._current
                     if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
                         entries.appendleft(following)
-                        self._held = (sent, let_go)
+                        self._held = (let_go, sent)
                         return None
                     p = following
-                    top, stack, value = p._innermost, p._stack, p._value
-                    p._value, p._state = None, RUNNING
-            p._value = value
-            self._held = (sent, let_go)
+                    top, stack, value = p._top, p._stack, p._payload
+                    p._payload, p._state = None, RUNNING
+            p._payload = value
+            self._held = (let_go, sent)
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
@@ -400,9 +405,10 @@ class BaseTrampoline:
         """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
         if not self._overridden:
             return self._append(p)
-        value, throwing = p._value, p._special & THROWING
-        p._value, p._special, p._state = None, p._special & ~THROWING, TAKEN
-        coroutine, stack = p._innermost, p._stack
+        held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
+        value, throwing = p._payload, p._special & THROWING
+        p._payload, p._special, p._state = None, p._special & ~THROWING, TAKEN
+        coroutine, stack = p._top, p._stack
         self._handing.append(p)
         try:
             if throwing:
@@ -411,10 +417,12 @@ class BaseTrampoline:
                 self.schedule(coroutine, stack, value)
         finally:
             if self._unhand(p) and p._state == TAKEN:  # what came back, if anything, was another coroutine or stack
+                if held is not None:  # the recipe's closure held the callers, too
+                    self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
                 p._end(MISSING, VALUE)
 
     def _park(self, p, suspension):
-        p._state, p._value = PARKED, suspension
+        p._state, p._payload = PARKED, suspension
         self._parked[p] = suspension
         try:
             error = None
@@ -431,7 +439,7 @@ class BaseTrampoline:
             if p._state == ENDED:
                 raise error
             parked = self._parked.pop(p, None) is not None
-            p._value = error  # in place of what it was resumed with, if that was done already
+            p._payload = error  # in place of what it was resumed with, if that was done already
             p._special |= THROWING
             if parked:
                 self._continue(p)
