@@ -61,6 +61,8 @@ cdef extern from *:
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     void PyErr_Clear() noexcept
+    void PyErr_SetObject(PyObject*, PyObject*) noexcept
+    int PyErr_ExceptionMatches(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
@@ -80,6 +82,7 @@ cdef extern from *:
     long PyLong_AsLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
     int PyObject_IsTrue(PyObject*) noexcept
+    PyObject* PyExc_Exception
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
     PyObject* Py_None

@@ -32,6 +32,7 @@ cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = Corou
 cdef object base_schedule  # set at the end, when the class is there
 cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
 cdef str word_note = "_note"
+cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
@@ -732,7 +733,9 @@ cdef int send_to(PyObject* coroutine, PyObject* value, PyObject** got) noexcept:
 
 cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexcept:
     if delegates(coroutine):
-        end_call_of(coroutine)
+        got[0] = dropped(PyObject_CallFunctionObjArgs(<PyObject*>end_of_call, coroutine, NULL))
+        if got[0] != NULL:
+            return ERROR
     if PyGen_CheckExact(coroutine):
         got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, error)
     elif PyCoro_CheckExact(coroutine):
@@ -743,17 +746,15 @@ cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexce
 
 
 cdef bint delegates(PyObject* coroutine) noexcept:
-    """Return whether `coroutine` stands at a `yield from` or `await`."""
+    """Return whether `coroutine` stands at a `yield from` or `await`, or may: one of the user's class is asked by end_of_call()."""
+    if not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine):
+        return True
     cdef PyObject* inner = PyObject_GetAttr(coroutine, <PyObject*>(word_await if PyCoro_CheckExact(coroutine) else word_yieldfrom))
     if inner == NULL:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
     return inner != Py_None
-
-
-cdef void end_call_of(PyObject* coroutine) noexcept:
-    end_of_call(<object>coroutine)
 
 
 cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
@@ -768,9 +769,12 @@ cdef int raised(PyObject** got) noexcept:
     got[0] = error
     if not PyErr_GivenExceptionMatches(error, PyExc_StopIteration):
         return ERROR
-    got[0] = ct_stop_value(error)
+    got[0] = ct_stop_value(error) if Py_TYPE(error) == <PyTypeObject*>PyExc_StopIteration else PyObject_GetAttr(error, <PyObject*>word_value)
     Py_DECREF(<object>error)
-    return VALUE
+    if got[0] != NULL:
+        return VALUE
+    got[0] = ct_fetch()
+    return ERROR
 
 
 cdef inline int meaning(PyObject** got) noexcept:
@@ -783,10 +787,12 @@ cdef inline int meaning(PyObject** got) noexcept:
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
         return <int>PyLong_AsLong(known)
-    if PyErr_Occurred() == NULL:
-        return meaning_slowly(got)
-    Py_DECREF(<object>got[0])  # its class refuses to be looked up
-    return raised(got)
+    if PyErr_Occurred() != NULL:
+        if not PyErr_ExceptionMatches(PyExc_Exception):
+            Py_DECREF(<object>got[0])
+            return raised(got)
+        PyErr_Clear()  # its metaclass refuses to hash it
+    return meaning_slowly(got)
 
 
 cdef int meaning_slowly(PyObject** got) noexcept:
@@ -811,6 +817,8 @@ cdef int caught(PyObject** got) noexcept:
             coroutine, outcome = no_coroutine("TailCall()", coroutine), ERROR
     except BaseException as failure:
         coroutine, outcome = failure, ERROR
+        if failure.__traceback__ is not None:
+            failure.__traceback__ = failure.__traceback__.tb_next  # without this function
     Py_INCREF(coroutine)
     Py_DECREF(error)
     got[0] = <PyObject*>coroutine
@@ -841,8 +849,9 @@ cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
         Py_INCREF(<object>name)
     else:
         name = PyObject_GetAttr(root, <PyObject*>word_qualname)
-        if name == NULL:
+        if name == NULL or PyObject_IsTrue(name) <= 0:
             PyErr_Clear()
+            Py_XDECREF(name)
             name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
     details = PyTuple_Pack(2, name, Py_None) if name != NULL else NULL
     Py_XDECREF(name)
@@ -1040,8 +1049,8 @@ cdef PyObject* ignored(PyObject* coroutine, PyObject* got) noexcept:
 
 cdef PyObject* refuse(Pseudothread p, verb) noexcept:
     what = p._misuse(verb)
-    Py_INCREF(what)
-    return <PyObject*>what
+    PyErr_SetObject(<PyObject*>Py_TYPE(<PyObject*>what), <PyObject*>what)  # gives it the context that a `raise` would
+    return ct_fetch()
 
 
 cdef PyObject* noted(Pseudothread p, PyObject* failure) noexcept:

@@ -3,10 +3,14 @@
 Each was once a crash of the C core, or a difference between the two.
 """
 
+import collections.abc
 import contextlib
 import gc
 
 import pytest
+
+import trampoline
+from trampoline import _recipe
 
 
 def waits(suspension, log):
@@ -70,25 +74,68 @@ def test_a_schedule_that_ends_its_own_pseudothread(core, how):
     assert not t.queue
 
 
-def test_a_class_that_refuses_to_be_looked_up_is_an_error_for_who_called(core):
-    class Refuses(type):
-        __hash__ = None
+class Unhashable(type):
+    __hash__ = None
 
-    class Value(metaclass=Refuses):
-        pass
+
+class Fails(type):
+    def __hash__(cls):
+        raise LookupError("no hash")
+
+
+class Liar:
+    @property
+    def __class__(self):
+        raise LookupError("no class")
+
+
+VALUES = [Unhashable("Value", (), {}), Fails("Value", (), {}), Liar]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_an_object_that_cannot_be_looked_up_is_a_plain_value(core, value):
+    """To the recipe it is one, too."""
 
     def child():
-        yield Value()
+        yield value()
 
     def root():
-        try:
-            yield child()
-        except TypeError as error:
-            return str(error)
+        got = yield child()
+        assert type(got) is value
+        got = yield core.call(child())
+        assert type(got) is value
+        yield got
 
     t = core.Trampoline()
     t.add(root())
-    assert "unhashable" in t.run()
+    assert type(t.run()) is value
+    with pytest.raises(TypeError, match="takes a coroutine"):
+        t.add(value())
+
+
+@pytest.mark.parametrize("kind", [Unhashable, Fails])
+@pytest.mark.parametrize("base", [collections.abc.Generator, trampoline.Suspension])
+def test_coroutines_and_suspensions_that_cannot_be_looked_up(core, kind, base):
+    class Meta(kind, type(base)):
+        __hash__ = kind.__hash__
+
+    class Strange(base, metaclass=Meta):
+        def send(self, value):
+            return 5
+
+        def throw(self, *error):
+            raise error[0]
+
+        def suspend(self, pseudothread):
+            pseudothread.resume(5)
+
+    def root():
+        got = yield Strange()
+        return got
+
+    t = core.Trampoline()
+    t.add(root())
+    assert t.run() == 5
 
 
 def test_run_gives_no_result_where_a_schedule_made_the_last_turn_by_hand(core):
@@ -144,3 +191,203 @@ def test_an_error_of_suspend_keeps_the_suspension_no_longer_than_itself(core, af
     finally:
         gc.enable()
     assert sorted(events) == ["gone", "next turn"]
+
+
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_a_coroutine_whose_attributes_fail(core, error):
+    """An error of `gi_yieldfrom` is no news: the coroutine has no answer. Ctrl-C in it arrives where the error would have."""
+
+    class Fails(collections.abc.Generator):
+        @property
+        def gi_yieldfrom(self):
+            raise error("asked")
+
+        def send(self, value):
+            return child()
+
+        def throw(self, thrown):
+            raise thrown
+
+    def child():
+        raise ValueError("raised")
+        yield
+
+    def root():
+        try:
+            yield Fails()
+        except (ValueError, KeyboardInterrupt) as caught:
+            return type(caught)
+
+    t = core.Trampoline()
+    p = t.add(root())
+    assert t.run() is (KeyboardInterrupt if error is KeyboardInterrupt else ValueError)
+    assert "ended" in repr(p)
+
+
+def test_a_root_without_a_name(core):
+    class Nameless(collections.abc.Generator):
+        def __getattr__(self, name):
+            raise LookupError(name)
+
+        def send(self, value):
+            raise KeyError("raised")
+
+        def throw(self, thrown):
+            raise thrown
+
+    t = core.Trampoline()
+    p = t.add(Nameless())
+    assert "Nameless" in repr(p)
+    with pytest.raises(KeyError) as raised:
+        t.run()
+    assert "Nameless" in p.name
+    assert raised.value.__context__ is None
+
+
+def test_the_value_of_a_stop_iteration_of_ones_own(core):
+    """The recipe asks the error for its `value`."""
+
+    class Stop(StopIteration):
+        value = property(lambda self: 10 // self.args[0])
+
+    class Stops(collections.abc.Generator):
+        def __init__(self, by):
+            self.by = by
+
+        def send(self, value):
+            raise Stop(self.by)
+
+        def throw(self, thrown):
+            raise thrown
+
+    def root():
+        got = yield Stops(5)
+        try:
+            yield Stops(0)
+        except ZeroDivisionError as error:
+            return got, error.__context__
+
+    t = core.Trampoline()
+    t.add(root())
+    assert t.run() == (2, None)
+
+
+def test_a_tail_call_that_fails_to_say_what_it_calls(core):
+    class Fails(core.TailCall):
+        call = property(lambda self: 1 // 0, lambda self, value: None)
+
+    def child():
+        raise Fails(child())
+        yield
+
+    def root():
+        try:
+            yield child()
+        except ZeroDivisionError as error:
+            return error
+
+    t = core.Trampoline()
+    t.add(root())
+    error = t.run()
+    assert error.__context__ is None
+    assert error.__traceback__.tb_next.tb_frame.f_code.co_name == "<lambda>"
+
+
+def test_what_is_let_go_at_an_error_gets_no_context(core):
+    def child():
+        yield
+
+    def root():
+        try:
+            yield child()
+        except GeneratorExit as error:
+            contexts.append(error.__context__)
+            raise
+
+    def other():
+        raise KeyError(1)
+        yield
+
+    contexts = []
+
+    class Drops(core.Trampoline):
+        def schedule(self, coroutine, stack=(), val=None, *exc):
+            return None if stack else super().schedule(coroutine, stack, val, *exc)
+
+    t = Drops()
+    t.add(root())
+    t.run()
+    t.add(root())
+    t.add(other())
+    with pytest.raises(KeyError):
+        t.run()
+    assert contexts == [None, None]
+
+
+def test_a_pseudothread_that_is_closed_while_it_stands_in_a_foreign_queue_that_runs(core):
+    """The misuse is told where it was made, and the pseudothread ends as it would have."""
+
+    def root():
+        try:
+            yield child()
+        finally:
+            with pytest.raises(RuntimeError, match="it is running") as raised:
+                t.run()
+            assert type(raised.value.__context__) is GeneratorExit
+
+    def child():
+        yield
+
+    t = core.Trampoline()
+    t.queue = collections.deque()
+    p = t.add(root())
+    t.queue.popleft()()
+    p.close()
+    with pytest.raises(RuntimeError, match="was closed"):
+        p.result()
+
+
+@pytest.mark.parametrize("of", ["core", "recipe"])
+@pytest.mark.parametrize("how", ["cleared", "called", "dropped"])
+def test_an_entry_lets_go_in_the_order_of_the_recipes_closure(core, of, how):
+    """A closure's cells go in reverse alphabetical order, val, stack, coroutine, and nested pairs from the root on."""
+
+    class Value:
+        def __del__(self):
+            gone.append("value")
+
+    def coroutine(name):
+        try:
+            yield
+            yield child()
+        finally:
+            gone.append(name)
+
+    def child():
+        yield
+
+    def primed(name):
+        made = coroutine(name)
+        next(made)
+        return made
+
+    class Drops(_recipe.Mended if of == "recipe" else core.Trampoline):
+        drops = False
+
+        def schedule(self, *continuation):
+            return None if self.drops else super().schedule(*continuation)
+
+    gone = []
+    t = Drops()
+    t.schedule(primed("innermost"), (primed("caller"), (primed("outermost"), ())), Value())
+    if how == "cleared":
+        t.queue.clear()
+    elif how == "called":
+        t.queue.popleft()()
+        t.queue.clear()
+    else:
+        t.drops = True
+        t.queue.append(lambda: gone.append("next"))
+        t.run()
+        assert gone.pop() == "next"
+    assert gone == ["value", "outermost", "caller", "innermost"]

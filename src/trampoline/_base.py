@@ -92,14 +92,21 @@ def end_of_call(caller: object) -> None:
     """End the `call()` at which `caller` stands, if it does, before an error is thrown in: else the traceback would show it."""
     inner = _inner(caller)
     while inner is not None:
-        if getattr(inner, "gi_code", None) in _own_codes:
+        if _ask(inner, "gi_code") in _own_codes:
             inner.close()
             return
         inner = _inner(inner)
 
 
 def _inner(coroutine: object) -> Any:
-    return getattr(coroutine, "gi_yieldfrom", None) or getattr(coroutine, "cr_await", None)
+    return _ask(coroutine, "gi_yieldfrom") or _ask(coroutine, "cr_await")
+
+
+def _ask(coroutine: object, attribute: str) -> Any:
+    try:
+        return getattr(coroutine, attribute, None)
+    except Exception:  # a class of the user's that has no answer
+        return None
 
 
 def is_coroutine(value: object) -> bool:
@@ -111,12 +118,18 @@ def is_coroutine(value: object) -> bool:
 def meaning_of(got: object) -> int:
     """Say what it means to yield `got`, and remember it in `kinds` for its type."""
     kind = type(got)
-    meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
-    if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
-        if len(kinds) >= _MOST_KINDS:
-            kinds.clear()
-        kinds[kind] = meaning
-    return meaning
+    try:
+        meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
+        if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
+            if len(kinds) >= _MOST_KINDS:
+                kinds.clear()
+            kinds[kind] = meaning
+        return meaning
+    except Exception:  # a class that cannot be hashed, or an object that does not tell its class
+        for base in type.mro(kind):
+            if base is Suspension or base is Generator or base is Coroutine:
+                return WAIT if base is Suspension else CALL
+        return VALUE
 
 
 def no_coroutine(where: str, value: Any) -> TypeError:
@@ -161,7 +174,7 @@ def describe(value: object) -> str:
 
 def name_of(coroutine: object) -> str:
     """Return the qualified name of the function, or else of the class, of `coroutine`."""
-    return getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
+    return _ask(coroutine, "__qualname__") or type(coroutine).__qualname__
 
 
 def place_of(coroutine: object) -> str:
@@ -175,14 +188,14 @@ def places_of(coroutine: object) -> list[tuple[str, int, str]]:
     found = []
     inner = coroutine
     while (code := _code_of(inner)) is not None and code not in _own_codes:
-        frame = getattr(inner, "gi_frame", None) or getattr(inner, "cr_frame", None)
+        frame = _ask(inner, "gi_frame") or _ask(inner, "cr_frame")
         found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
         inner = _inner(inner)
     return found or [("", 0, name_of(coroutine))]
 
 
 def _code_of(coroutine: object) -> Any:
-    return getattr(coroutine, "gi_code", None) or getattr(coroutine, "cr_code", None)
+    return _ask(coroutine, "gi_code") or _ask(coroutine, "cr_code")
 
 
 def line_of(code: CodeType, instruction: int) -> tuple[str, int]:

@@ -172,6 +172,7 @@ class BaseTrampoline:
                 return result
             error = note_on(failed._payload, failed._name, failed.added)
             context, failed = error.__context__, None
+            self._finish(mine)  # before it is raised: what is let go would get it as a context
             raise error
         except BaseException as raised:
             if raised is not error and self.__dict__.get("_runner") is mine:
@@ -181,11 +182,7 @@ class BaseTrampoline:
                 raised.__traceback__.tb_next = behind(raised.__traceback__)
             raise
         finally:
-            if self.__dict__.get("_runner") is mine:
-                self._running = self._alone = False
-                self._current = None
-                del self._runner
-                self._held = None
+            self._finish(mine)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
             error = context = following = None  # the traceback holds this frame
@@ -290,6 +287,13 @@ class BaseTrampoline:
         self._running = True
         self._check_overridden()
 
+    def _finish(self, mine):
+        if self.__dict__.get("_runner") is mine:
+            self._running = self._alone = False
+            self._current = None
+            del self._runner
+            self._held = None
+
     def _check_overridden(self):
         self._overridden = type(self).schedule is not BaseTrampoline.schedule or "schedule" in self.__dict__
 
@@ -335,8 +339,9 @@ class BaseTrampoline:
         Return the pseudothread that ended by the last turn, if one did.
         """
         if p._state > TAKEN:
+            self._current = None  # nothing is to be recovered: it was not its turn
             raise p._misuse("call")
-        let_go = None
+        let_go = got = None
         take = iter(entries.popleft, MISSING) if entries is not None else None
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
@@ -351,9 +356,9 @@ class BaseTrampoline:
                     if outcome is None:
                         outcome = meaning_of(got)
                 except StopIteration as stop:
-                    outcome, got = VALUE, stop.value
+                    outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else _returned(stop)
                 except BaseException as raised:
-                    outcome, got = _caught(raised)
+                    outcome, got = _caught(raised) if got is None else _looked_up(got, raised)
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
@@ -462,9 +467,38 @@ def _caught(error):
         return ERROR, error
     try:
         callee = error.call
+        return (TAIL, callee) if is_coroutine(callee) else (ERROR, no_coroutine("TailCall()", callee))
     except BaseException as raised:
-        return ERROR, raised
-    return (TAIL, callee) if is_coroutine(callee) else (ERROR, no_coroutine("TailCall()", callee))
+        return ERROR, _without(raised, error)
+
+
+def _returned(stop):
+    """Return the same for a StopIteration of the user's class, whose value may be anything."""
+    try:
+        return VALUE, stop.value
+    except BaseException as raised:
+        return ERROR, _without(raised, stop)
+
+
+def _looked_up(got, error):
+    """Return the same when `got` was yielded and its class looked up, which raised `error`: or a signal did."""
+    try:
+        kinds.get(type(got))
+        return _caught(error)
+    except Exception:
+        pass
+    try:
+        return meaning_of(got), got
+    except BaseException as raised:
+        return ERROR, _without(raised, error)
+
+
+def _without(raised, error):
+    """Return what was raised while `error` was handled, by us and not by the user, without that."""
+    raised.__traceback__ = behind(raised.__traceback__)
+    if raised.__context__ is error:
+        raised.__context__ = None
+    return raised
 
 
 def _check_stack(coroutine, stack):
@@ -473,7 +507,7 @@ def _check_stack(coroutine, stack):
         raise no_coroutine("schedule()", coroutine)
     rest = stack
     while rest:
-        if not isinstance(rest, tuple) or len(rest) != 2:
+        if not issubclass(type(rest), tuple) or len(rest) != 2:
             raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
         if not is_coroutine(rest[0]):
             raise no_coroutine("the stack of schedule()", rest[0])
