@@ -769,7 +769,10 @@ cdef int raised(PyObject** got) noexcept:
     got[0] = error
     if not PyErr_GivenExceptionMatches(error, PyExc_StopIteration):
         return ERROR
-    got[0] = ct_stop_value(error) if Py_TYPE(error) == <PyTypeObject*>PyExc_StopIteration else PyObject_GetAttr(error, <PyObject*>word_value)
+    if Py_TYPE(error) == <PyTypeObject*>PyExc_StopIteration:
+        got[0] = ct_stop_value(error)
+    else:
+        got[0] = PyObject_GetAttr(error, <PyObject*>word_value)
     Py_DECREF(<object>error)
     if got[0] != NULL:
         return VALUE

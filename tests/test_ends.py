@@ -6,6 +6,7 @@ Each was once a crash of the C core, or a difference between the two.
 import collections.abc
 import contextlib
 import gc
+import weakref
 
 import pytest
 
@@ -322,6 +323,31 @@ def test_what_is_let_go_at_an_error_gets_no_context(core):
     with pytest.raises(KeyError):
         t.run()
     assert contexts == [None, None]
+
+
+def test_an_error_that_is_queued_does_not_keep_the_result_of_run(core):
+    class Fails(core.Suspension):
+        def suspend(self, pseudothread):
+            raise KeyError(1)
+
+    class Result:
+        pass
+
+    def stops():
+        t.stop()
+        yield Result()
+
+    def waits():
+        yield Fails()
+
+    t = core.Trampoline()
+    t.add(waits())
+    t.add(stops())
+    result = t.run()
+    kept = weakref.ref(result)
+    del result
+    assert kept() is None
+    assert len(t.queue) == 1
 
 
 def test_a_pseudothread_that_is_closed_while_it_stands_in_a_foreign_queue_that_runs(core):

@@ -185,7 +185,7 @@ class BaseTrampoline:
             self._finish(mine)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
-            error = context = following = None  # the traceback holds this frame
+            result = error = context = following = None  # the frames of a traceback hold those that called them
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
