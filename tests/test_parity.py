@@ -252,6 +252,21 @@ def test_errors_have_the_same_type_and_text(number):
     assert c == python
 
 
+@pytest.mark.parametrize("core", CORES)
+def test_the_attributes_of_a_trampoline_are_the_users(core):
+    t = load(core).Trampoline()
+    assert vars(t) == {}
+    t.add(value(1))
+    t.__dict__ = {"mine": 1}
+    assert t.run() == 1
+    assert vars(t) == {"mine": 1}
+    bare = load(core).module.BaseTrampoline()
+    bare.add(value(2))
+    assert bare.run() == 2
+    with pytest.raises(AttributeError):
+        bare.mine = 1
+
+
 def test_a_queue_takes_no_arguments():
     for queue in both("Queue"):
         with pytest.raises(TypeError):

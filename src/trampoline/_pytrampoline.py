@@ -64,11 +64,14 @@ _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a fra
 class BaseTrampoline:
     """The queue and its run loop: what `Trampoline` is built on."""
 
-    _running = False
-    _runner = None  # who is inside run(): a tuple with the thread's identity
+    __slots__ = (  # so that the instance's attributes are the user's own
+        "_alone", "_current", "_entered", "_handing", "_held", "_overridden", "_parked", "_queue", "_runner", "_running", "__weakref__",
+    )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
+        self._running = False
+        self._runner = {}  # who is inside run(): "by": a tuple with the thread's identity
         self._queue = Queue()
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
@@ -125,7 +128,7 @@ class BaseTrampoline:
         if _ON_CPYTHON:
             frame = sys._getframe(1)
             p._code, p._instruction = frame.f_code, frame.f_lasti
-        if not self._overridden and "schedule" not in self.__dict__:
+        if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
         self._handing.append(p)
@@ -175,7 +178,7 @@ class BaseTrampoline:
             self._finish(mine)  # before it is raised: what is let go would get it as a context
             raise error
         except BaseException as raised:
-            if raised is not error and self.__dict__.get("_runner") is mine:
+            if raised is not error and self._runner.get("by") is mine:
                 self._recover(self._current, raised)
             following = raised.__traceback__.tb_next
             if following is not None and following.tb_frame.f_code in OWN_CODES:
@@ -277,10 +280,11 @@ class BaseTrampoline:
 
     @property
     def _thread(self):
-        return self._runner and self._runner[0]
+        runner = self._runner.get("by")
+        return runner and runner[0]
 
     def _begin(self, mine):
-        runner = self.__dict__.setdefault("_runner", mine)  # one step, even for two threads
+        runner = self._runner.setdefault("by", mine)  # one step, even for two threads
         if runner is not mine:
             where = "inside itself" if runner == mine else "by a second thread"
             raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
@@ -288,14 +292,14 @@ class BaseTrampoline:
         self._check_overridden()
 
     def _finish(self, mine):
-        if self.__dict__.get("_runner") is mine:
+        if self._runner.get("by") is mine:
             self._running = self._alone = False
             self._current = None
-            del self._runner
+            del self._runner["by"]
             self._held = None
 
     def _check_overridden(self):
-        self._overridden = type(self).schedule is not BaseTrampoline.schedule or "schedule" in self.__dict__
+        self._overridden = type(self).schedule is not BaseTrampoline.schedule or "schedule" in getattr(self, "__dict__", ())
 
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
