@@ -87,7 +87,7 @@ def operations(words, quiet, depth=2):
 
 
 def tame(words):
-    """Leave out what takes entries by hand inside a turn: coroutines are not yet let go at the same moment everywhere then."""
+    """Leave out what takes entries by hand inside a turn: tracebacks of the recipe's errors hold the closures of all turns around it."""
     return [word for word in words if not any(f"just('{wild}')" in repr(word) for wild in ("pop", "rotate"))]
 
 
