@@ -2,6 +2,7 @@
 wherever it strikes, arrives, loses nothing that was queued and leaves a trampoline that can run again."""
 
 import _thread
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from conftest import load
 
 import trampoline
 
@@ -305,9 +307,54 @@ def run_script(core, script):
 @pytest.mark.parametrize("cls", ["core.Trampoline", "Own"])
 def test_ctrl_c_wherever_it_strikes(core, cls):
     status, out, err = run_script(core, WHEREVER.format(cls=cls))
-    # The C core has no line between which Ctrl-C could strike. The Python core has a `finally`, and that a first line.
     assert (status, err) == (0, "")
-    assert int(out.split()[0]) <= (0 if core.name == "c" else 10), out
+    assert int(out.split()[0]) == 0, out
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_ctrl_c_at_each_call_within_the_python_core(fails):
+    """CPython looks for signals where a function begins, so also in what a `finally` calls."""
+    python = load("python")
+    files = {module.__file__ for module in map(sys.modules.get, ("trampoline._pytrampoline", "trampoline._pypseudothread"))}
+
+    def strike(frame, event, argument):
+        nonlocal left
+        if event == "call" and frame.f_code.co_filename in files:
+            left -= 1
+            if left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+
+    def root(n):
+        yield child(n)
+        if n == 1 and fails:
+            raise KeyError(n)
+
+    def child(n):
+        yield n
+
+    tracing, struck, number = sys.gettrace(), True, 0
+    while struck:
+        number += 1
+        t = python.Trampoline()
+        ps = [t.add(root(n)) for n in range(3)]
+        struck, left = False, number
+        try:
+            sys.settrace(strike)
+            t.run()
+        except KeyboardInterrupt:
+            struck = True
+        except KeyError:
+            assert fails
+        finally:
+            sys.settrace(tracing)
+        assert not t.running
+        for _ in range(2):
+            with contextlib.suppress(KeyError):
+                t.run()
+        assert all(p.done for p in ps), number
+        assert not t.queue
+    assert number > 5
 
 
 NO_BYTECODE = """

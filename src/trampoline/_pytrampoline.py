@@ -185,7 +185,10 @@ class BaseTrampoline:
                 raised.__traceback__.tb_next = behind(raised.__traceback__)
             raise
         finally:
-            self._finish(mine)
+            try:
+                self._finish(mine)
+            finally:
+                self._finish(mine)  # again, if Ctrl-C struck in the first
             if error is not None:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
             result = error = context = following = None  # the frames of a traceback hold those that called them
