@@ -192,6 +192,35 @@ def test_close_takes_it_out_of_another_trampolines_queue(core):
     assert left.done
 
 
+@pytest.mark.parametrize("turns", [0, 1])
+def test_close_of_what_stands_twice_in_a_foreign_queue(core, turns):
+    """Its entries stay, as it cannot be taken out there, and are passed over; the result of run() is then None."""
+
+    def root():
+        try:
+            yield child()
+        finally:
+            ended.append(len(t.queue))
+
+    def child():
+        yield
+
+    ended = []
+    t = core.Trampoline()
+    t.queue = deque()
+    p = t.add(root())
+    for _ in range(turns):
+        t.queue.popleft()()
+    t.queue.append(p)
+    if not turns:
+        assert len(t.queue) == 2
+    p.close()
+    assert ended == [2] * turns
+    assert p.done
+    assert t.run() is None
+    assert not t.queue
+
+
 @pytest.mark.parametrize("kind", QUEUES)
 def test_schedule_takes_a_stack_and_a_value(core, kind):
     def level(name):
