@@ -304,6 +304,7 @@ cdef class BaseTrampoline:
         PyObject_GenericSetAttr(self, name, value)
         if name == word_schedule:
             check_overridden(self)
+            self.alone = False
 
     @property
     def queue(self):

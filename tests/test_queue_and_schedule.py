@@ -423,3 +423,46 @@ def test_schedule_may_be_overridden_on_an_instance(core):
     t.add(two_turns("seen"))
     assert t.run() == "seen"
     assert log == [None, None, "seen"]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_schedule_may_be_overridden_on_an_instance_while_it_runs(core, park, number):
+    """As with the recipe, which asks for it at each continuation."""
+
+    def child():
+        yield 1
+
+    def root(first):
+        for turn in range(3):
+            yield child()
+            if first and turn == 0:
+                t.schedule = schedule
+            elif first and turn == 1:
+                del t.schedule
+        return 2
+
+    def schedule(*continuation):
+        seen.append(len(continuation))
+        return type(t).schedule(t, *continuation)
+
+    counts = []
+    for base in (core.Trampoline, Mended):
+        seen = []
+        t = base()
+        for first in range(number):
+            t.add(root(first == 0))
+        assert t.run() == 2
+        counts.append(list(seen))
+    assert len(counts[0]) == len(counts[1]) > 0
+
+    t = core.Trampoline()
+    seen = []
+
+    def waits():
+        yield park
+
+    p = t.add(waits())
+    t.run()
+    t.schedule = schedule
+    p.resume()
+    assert len(seen) == 1

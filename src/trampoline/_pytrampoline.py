@@ -349,6 +349,7 @@ class BaseTrampoline:
             self._current = None  # nothing is to be recovered: it was not its turn
             raise p._misuse("call")
         let_go = got = None
+        attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
         take = iter(entries.popleft, MISSING) if entries is not None else None
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
@@ -391,7 +392,7 @@ class BaseTrampoline:
                     p._top, p._stack = top, stack
                     p._special |= THROWING
                 got = None
-                if not self._alone or entries is None:
+                if not self._alone or entries is None or "schedule" in attributes:
                     break
                 if entries:
                     p._payload, p._state = value, QUEUED
@@ -415,7 +416,7 @@ class BaseTrampoline:
 
     def _continue(self, p):
         """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
-        if not self._overridden:
+        if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             return self._append(p)
         held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
         value, throwing = p._payload, p._special & THROWING
