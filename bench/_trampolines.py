@@ -200,7 +200,7 @@ class Core(Scheduling):
     def call(self, argument: tuple[str, int]) -> Unit:
         """Time typed calls, or plain ones, `depth` calls deep."""
         way, depth = argument
-        from trampoline import call
+        call = self.library.call
 
         def child(i: int) -> Any:
             return i

@@ -91,4 +91,8 @@ cdef extern from *:
     void ct_prefetch(void*) noexcept
     PyTypeObject PyGen_Type
 
+cdef extern from "_call.h":
+    PyTypeObject ct_call_type
+    object ct_make_call(object, object, object, object)
+
 ctypedef int (*clear_function)(PyObject*) noexcept

@@ -22,7 +22,7 @@ from types import CoroutineType, GeneratorType, GenericAlias
 from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
 from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -469,6 +469,9 @@ cdef class BaseTrampoline:
             self.own.waker = waker
 
 
+call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
+
+
 cdef begin(BaseTrampoline t):
     if t.thread is not None:
         where = "inside itself" if t.thread == get_ident() else "by a second thread"
@@ -747,7 +750,7 @@ cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexce
 
 
 cdef bint delegates(PyObject* coroutine) noexcept:
-    """Return whether `coroutine` stands at a `yield from` or `await`, or may: one of the user's class is asked by end_of_call()."""
+    """Return whether `coroutine` stands at a `yield from` or `await`, but of a `call()`: that has no frame. One of the user's class may."""
     if not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine):
         return True
     cdef PyObject* inner = PyObject_GetAttr(coroutine, <PyObject*>(word_await if PyCoro_CheckExact(coroutine) else word_yieldfrom))
@@ -755,7 +758,7 @@ cdef bint delegates(PyObject* coroutine) noexcept:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
-    return inner != Py_None
+    return inner != Py_None and Py_TYPE(inner) != &ct_call_type
 
 
 cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:

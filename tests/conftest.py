@@ -46,7 +46,7 @@ def load(name):
         Pseudothread=module.Pseudothread,
         Suspension=trampoline.Suspension,
         TailCall=trampoline.TailCall,
-        call=trampoline.call,
+        call=module.call,
         consumer=trampoline.consumer,
     )
 

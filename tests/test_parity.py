@@ -78,8 +78,9 @@ def test_methods_have_the_same_signatures(name):
     assert compared >= 3
 
 
-def test_functions_have_the_same_signatures_and_docstrings():
-    c, python = both("is_coroutine")
+@pytest.mark.parametrize("name", ["call", "is_coroutine"])
+def test_functions_have_the_same_signatures_and_docstrings(name):
+    c, python = both(name)
     assert str(inspect.signature(c)) == str(inspect.signature(python))
     assert inspect.getdoc(c) == inspect.getdoc(python)
 

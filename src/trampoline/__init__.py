@@ -4,7 +4,7 @@ A coroutine that yields another coroutine calls it; the trampoline sends the cal
 `accelerated` says whether the core in C is in use; `python -m trampoline` says why.
 """
 
-from trampoline._base import Suspension, TailCall, call
+from trampoline._base import Suspension, TailCall
 from trampoline._consumer import consumer
 from trampoline._core import accelerated, core
 from trampoline._trampoline import Trampoline, trampoline
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 del TYPE_CHECKING
 Pseudothread = core.Pseudothread
+call = core.call
 
 __version__ = "0.1.0"
 __all__ = [

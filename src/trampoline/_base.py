@@ -68,13 +68,13 @@ class Suspension:
 
 if TYPE_CHECKING:
 
-    def call(callee: AnyCoroutine[T]) -> Called[T]:
+    def call(callee: AnyCoroutine[T], /) -> Called[T]:
         """Call a coroutine with its type known."""
         raise NotImplementedError
 else:
 
     @coroutine
-    def call(callee):
+    def call(callee, /):
         """Call a coroutine with its type known: `value = yield from call(child())` or `value = await call(child())`.
 
         The same as `value = yield child()`, at any depth. TypeError if it is no coroutine.

@@ -27,6 +27,7 @@ from trampoline._base import (
     VALUE,
     WAIT,
     TailCall,
+    call,
     describe,
     exception_of,
     is_coroutine,
@@ -53,7 +54,7 @@ from trampoline._pypseudothread import (
     resume_specially,
 )
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 _TURNS = 1000  # at most so many turns before the run loop looks at anything else
 _FEW = 32  # the same while something is parked: then it looks at the clock

@@ -7,16 +7,17 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
 
 from typing_extensions import Self
 
-from trampoline._base import Suspension
+from trampoline._base import Called, Suspension
 from trampoline._trampoline import Trampoline
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
 _Coroutine: TypeAlias = Generator[Any, Any, _T] | Coroutine[Any, Any, _T]
 
 def is_coroutine(value: object) -> bool: ...
+def call(callee: _Coroutine[_T], /) -> Called[_T]: ...
 
 @final
 class Pseudothread(Generic[_T_co]):
