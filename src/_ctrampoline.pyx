@@ -444,7 +444,7 @@ cdef class BaseTrampoline:
         found = []
         while p != NULL:
             found.append(<object>p)
-            p = (<Pseudothread>p).after
+            p = (<Pseudothread>p).near[1]
         return found
 
     def _wait(self):
@@ -621,10 +621,10 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
-            (<Pseudothread>p).depth += 1
+            (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
             (<Pseudothread>p).top = top = got
         elif outcome == VALUE and (<Pseudothread>p).depth:
-            (<Pseudothread>p).depth -= 1
+            (<Pseudothread>p).depth = (<Pseudothread>p).depth - 1
             let_go, top = top, (<Pseudothread>p).callers[(<Pseudothread>p).depth]
             (<Pseudothread>p).top = top
             next_sent = got
@@ -958,21 +958,25 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     """Let the suspension arrange for `p` to be resumed. Return the error that leaves run(), or NULL."""
     cdef PyObject* suspension = p.value
     cdef PyObject* failure = NULL
-    p.state = PARKED
-    link(t, p)
-    Py_INCREF(<object>suspension)
-    if p.special & INTERRUPTED:
-        p.special &= ~INTERRUPTED
-        failure = interruption(t, p)
-    if failure == NULL:
-        failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
-    Py_DECREF(<object>suspension)
-    if failure == NULL or p.state == ENDED:
-        return failure
+    if link(t, p):
+        p.state = PARKED
+        Py_INCREF(<object>suspension)
+        if p.special & INTERRUPTED:
+            p.special &= ~INTERRUPTED
+            failure = interruption(t, p)
+        if failure == NULL:
+            failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+        Py_DECREF(<object>suspension)
+        if failure == NULL or p.state == ENDED:
+            return failure
+    else:
+        failure = ct_fetch()
     suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
         unlink(t, p)
+        p.state = RUNNING
+    if p.state == RUNNING:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
@@ -1181,7 +1185,7 @@ cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) no
     cdef PyObject* p = (<BaseTrampoline>self).first_parked
     while p != NULL and not stop:
         stop = show(p, visit, argument)
-        p = (<Pseudothread>p).after
+        p = (<Pseudothread>p).near[1]
     return stop or traverse_rest_of_trampoline(self, visit, argument)
 
 

@@ -416,3 +416,23 @@ def test_nothing_is_kept_of_one_that_was_called_by_hand(core):
     del p
     gc.collect()
     assert [reference() for reference in kept] == [None, None]
+
+
+def test_parked_at_any_depth_and_resumed_in_any_order(core, park):
+    def down(n):
+        return (yield down(n - 1) if n else park)
+
+    t = core.Trampoline()
+    parked = [t.add(down(i % 5)) for i in range(50)]
+    t.run()
+    assert [len(p.stack) for p in parked] == [i % 5 + 1 for i in range(50)]
+    for i in range(0, 50, 7):
+        parked[i].resume(i)
+    for i in range(1, 50, 7):
+        parked[i].close()
+    t.run()
+    assert [parked[i].result() for i in range(0, 50, 7)] == list(range(0, 50, 7))
+    left = [p for p in parked if p.state == "parked"]
+    assert [len(p.stack) for p in left] == [i % 5 + 1 for i in range(50) if i % 7 > 1]
+    t.close()
+    assert all(p.done for p in left)

@@ -21,18 +21,17 @@ cdef enum:
 
 
 cdef class Pseudothread:
+    # What a turn touches comes first: one line of the cache, where pymalloc aligns it, as the whole with the head before it has 128 bytes.
     cdef PyObject* top
     cdef PyObject** callers  # the outermost first; below them come the nested pairs of `linked`, as schedule() was given them
     cdef unsigned int depth, capacity
-    cdef PyObject* near[2]  # where `callers` points until there are more
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
-    cdef PyObject* before  # its neighbours in the list of what is parked
-    cdef PyObject* after
-    cdef int instruction
+    cdef BaseTrampoline trampoline
     cdef char state, special  # special: a set of THROWING and IN_CONTEXT
+    cdef int instruction
+    cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
     cdef object linked, code
     cdef tuple details  # (name, context), or None: nearly all have neither
-    cdef BaseTrampoline trampoline
     cdef object __weakref__
 
 
@@ -122,26 +121,30 @@ cdef inline bint pop(Pseudothread p) noexcept:
 
 # The list of what is parked.
 
-cdef inline void link(BaseTrampoline t, Pseudothread p) noexcept:
+cdef inline bint link(BaseTrampoline t, Pseudothread p) noexcept:
+    """Append `p`, whose callers give way. Return False, with MemoryError, if there is no room for them."""
+    if p.depth and p.callers == p.near and not grow(p):
+        return False
     Py_INCREF(p)
-    p.before, p.after = t.last_parked, NULL
+    p.near[0], p.near[1] = t.last_parked, NULL
     if t.last_parked == NULL:
         t.first_parked = <PyObject*>p
     else:
-        (<Pseudothread>t.last_parked).after = <PyObject*>p
+        (<Pseudothread>t.last_parked).near[1] = <PyObject*>p
     t.last_parked = <PyObject*>p
+    return True
 
 
 cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
-    if p.before == NULL:
-        t.first_parked = p.after
+    if p.near[0] == NULL:
+        t.first_parked = p.near[1]
     else:
-        (<Pseudothread>p.before).after = p.after
-    if p.after == NULL:
-        t.last_parked = p.before
+        (<Pseudothread>p.near[0]).near[1] = p.near[1]
+    if p.near[1] == NULL:
+        t.last_parked = p.near[0]
     else:
-        (<Pseudothread>p.after).before = p.before
-    p.before = p.after = NULL
+        (<Pseudothread>p.near[1]).near[0] = p.near[0]
+    p.near[0] = p.near[1] = NULL
     Py_DECREF(p)
 
 
@@ -206,7 +209,6 @@ cdef inline PyObject* rotate(Queue queue, PyObject* p) noexcept:
     queue.head = (queue.head + 1) & queue.mask
     queue.ring[(queue.head + queue.count - 1) & queue.mask] = p
     ct_prefetch(queue.ring[(queue.head + 1) & queue.mask])
-    ct_prefetch((<char*>queue.ring[(queue.head + 1) & queue.mask]) + 64)
     return first
 
 
