@@ -66,7 +66,8 @@ class BaseTrampoline:
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_overridden", "_parked", "_queue", "_runner", "_running", "__weakref__",
+        "_alone", "_current", "_entered", "_handing", "_held", "_look_at", "_overridden", "_parked", "_queue", "_runner", "_running",
+        "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
