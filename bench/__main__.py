@@ -22,7 +22,7 @@ OURS = {"c": ("C core",), "python": ("Python core",), "both": ("C core", "Python
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     found = argparse.ArgumentParser(prog="python -m bench", description="Measure the package beside the floor, the recipe and its rivals.")
-    found.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="what to measure (default: all; see --list)")
+    found.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="what to measure, or to check (default: all; see --list)")
     found.add_argument("--json", type=Path, metavar="FILE", help="write the results: raw best times, ratios, machine, versions")
     found.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw the results as SVG")
     found.add_argument("--from", dest="source", type=Path, metavar="FILE", help="take the results from an earlier --json, measure nothing")
@@ -30,7 +30,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--list", action="store_true", help="list workloads and implementations")
     found.add_argument("--only", nargs="+", metavar="IMPL", help="only these implementations, and those they are divided by")
     found.add_argument("--core", choices=sorted(OURS), default="both", help="which core of this package (default: both)")
-    found.add_argument("--check", action="store_true", help="hold the cores against the project's bars; exit status 1 if one is missed")
+    found.add_argument(
+        "--check",
+        action="store_true",
+        help="hold the cores against the project's bars; exit status 1 if one is missed",
+    )
     return found
 
 
@@ -78,7 +82,7 @@ def main() -> int:
         if hasattr(gc, "freeze"):
             gc.freeze()  # what is imported by now need not be looked through before each run
         if arguments.check:
-            return 0 if check(show_progress) else 1
+            return 0 if check(show_progress, arguments.workloads) else 1
         workloads = [BY_NAME[name] for name in arguments.workloads] or list(WORKLOADS)
         results = _runner.run(workloads, names, arguments.quick, show_progress)
         show_progress("")

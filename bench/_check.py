@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench._measure import Cell, Effort, Progress, measure
@@ -56,6 +56,40 @@ def _memory(kind: str) -> tuple[Bar, Bar]:
     return first, second
 
 
+LOADS = ("c=1", "c=50", "c=500")
+CORO_RIVALS = ("uvloop", "gevent", "trio", "curio")
+LEVEL, NOT_BELOW = 1.03, 0.97  # what the noise makes of two equal figures
+
+
+def _echo(rival: str, must: float, aim: float | None = None, loads: tuple[str, ...] = LOADS) -> tuple[Bar, ...]:
+    """CPU of a request beside a rival's, at most."""
+    return tuple(Bar(f"echo, CPU, {c} / {rival}", ("echo", C, f"CPU, {c}"), ("echo", rival, f"CPU, {c}"), must, aim) for c in loads)
+
+
+def _served(rival: str, must: float | None, loads: tuple[str, ...] = LOADS) -> tuple[Bar, ...]:
+    """Requests a second beside a rival's, at least: the seconds of one, the other way round."""
+    return tuple(Bar(f"echo, requests/s, {c} / {rival}", ("echo", rival, c), ("echo", C, c), must, None, True) for c in loads)
+
+
+WAITING: tuple[Bar, ...] = (
+    *_served("asyncio", 1.4, LOADS[1:2]),
+    *_echo("asyncio", 0.65),
+    *(bar for rival in CORO_RIVALS for bar in (*_served(rival, 1.0), *_echo(rival, 1.0))),
+    *_served("asyncio Protocol", NOT_BELOW),
+    *_echo("asyncio Protocol", LEVEL),
+    *_served("uvloop Protocol", None),
+    *_echo("uvloop Protocol", 1.15, 1.0),
+    Bar("an idle connection", ("idle", C, "memory"), None, 2048, 1229, unit="bytes"),
+    Bar("10,000 idle connections, CPU in a second", ("idle", C, "CPU"), None, 1.0, scale=1e-3, unit="ms"),
+    Bar("100,000 sleepers / asyncio", ("sleep", C, "100,000"), ("sleep", "asyncio", "100,000"), 0.4, 0.25),
+    Bar("wake-up by a thread, median / asyncio", ("wake", C, "median"), ("wake", "asyncio", "median"), LEVEL),
+    Bar("wake-up by a thread, p99 / asyncio", ("wake", C, "p99"), ("wake", "asyncio", "p99"), None),
+    *(
+        Bar(f"fairness, {what} / asyncio", ("fairness", C, what), ("fairness", "asyncio", what), None)
+        for what in ("sleeper, median", "sleeper, max", "socket, median", "socket, max")
+    ),
+)
+
 BARS: tuple[Bar, ...] = (
     Bar("call and return / native", _calls(C), _calls(NATIVE), 1.3, 1.15),
     Bar("recipe / call and return", _calls(RECIPE), _calls(C), 11, None, True),
@@ -83,6 +117,7 @@ BARS: tuple[Bar, ...] = (
     Bar("recipe / Python core, foreign queue", ("overridden", RECIPE, "queue"), ("overridden", PYTHON, "queue"), None, None),
     Bar("recipe / Python core, add and end", ("add", RECIPE, "100,000"), ("add", PYTHON, "100,000"), None, None),
     Bar("import of the package", ("import", C, "import"), None, 10, 5, scale=1e-3, unit="ms"),
+    *WAITING,
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -91,6 +126,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "recursion": ("recursion",),
     "errors": ("errors",),
     "own": ("memory", "import"),
+    "served": ("echo",),
+    "waiting": ("idle", "sleep", "wake", "fairness"),
 }
 EFFORTS = {
     "calls": Effort(1.5, 12, 150),
@@ -98,29 +135,32 @@ EFFORTS = {
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),
     "own": Effort(1.0, 1, 15),
+    "served": Effort(0.0, 7, 7, limit=60.0, patience=60.0),
+    "waiting": Effort(0.0, 5, 5, limit=60.0, patience=60.0),
 }
 
 
-def check(progress: Progress) -> bool:
-    """Measure, print every bar, and return whether all that must be is met."""
+def check(progress: Progress, workloads: Sequence[str] = ()) -> bool:
+    """Measure, print every bar (of the workloads, if any are named), and return whether all that must be is met."""
     cells: dict[Figure, Cell] = {}
-    for bar in BARS:
+    bars = [bar for bar in BARS if not workloads or bar.over[0] in workloads]
+    for bar in bars:
         for figure in (bar.over, bar.under):
             if figure and figure not in cells:
                 workload, implementation, column = figure
                 cells[figure] = cell(implementation, workload, column)
-    for group, workloads in GROUPS.items():
-        measure([found for figure, found in cells.items() if figure[0] in workloads], EFFORTS[group], progress)
+    for group, members in GROUPS.items():
+        measure([found for figure, found in cells.items() if figure[0] in members], EFFORTS[group], progress)
     progress("")
     print(f"{'bar':42} {'must':>10} {'aim':>8} {'measured':>12}")
     good = True
-    for bar in BARS:
+    for bar in bars:
         good &= _report(bar, cells)
-    floor = cells[_calls(NATIVE)]
-    print(
-        "Figures in brackets have no bar. An aim that is met is marked 'aim'. "
-        f"Noise: the middle run of native calls took {floor.median / floor.best:.2f} x the best."
-    )
+    print("Figures in brackets have no bar. An aim that is met is marked 'aim'.")
+    floors = [found for figure in (_calls(NATIVE), ("echo", "asyncio", "CPU, c=50")) if (found := cells.get(figure)) and found.samples]
+    for floor in floors:
+        noise = floor.median / floor.best
+        print(f"Noise: {floor.implementation}, {floor.column}: the middle run took {noise:.2f} x the best.")
     return good
 
 

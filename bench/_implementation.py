@@ -22,6 +22,7 @@ class Implementation:
     idiom = ""  # how it calls and switches, for the legend
     without: ClassVar[dict[str, str]] = {}  # workload: why there is no figure
     not_offered = "does not apply"  # why there is no figure, for all the other workloads that it has no method for
+    only: tuple[str, ...] = ()  # the workloads that it has a row in, if not in all
     imports: tuple[str, ...] = ()  # what its import is timed by
     environment: ClassVar[dict[str, str]] = {}  # for that
     coroutines = "generators"  # what the memory of it is measured beside: generators, coroutines or nothing

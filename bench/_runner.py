@@ -2,13 +2,14 @@
 
     {"schema": 1, "date": ..., "machine": {...}, "python": {...}, "quick": false,
      "implementations": [{"name": "C core", "version": "...", "idiom": "...", "reason": ""}, ...],
-     "workloads": [{"name": "calls", "what": "...", "unit": "s", "took": 7.5,
-                    "columns": [{"name": "return", "operations": 8361}, ...],
+     "workloads": [{"name": "calls", "what": "...", "means": "", "unit": "s", "took": 7.5,
+                    "columns": [{"name": "return", "operations": 8361, "unit": "s"}, ...],
                     "divisors": [{"mark": "f", "implementation": "yield from", "column": "return", "text": "..."}, ...],
                     "figures": {"C core": {"return": {"best": 1.6e-07, "median": 1.7e-07, "runs": 20, "loops": 8, "ratios": {"f": 1.2}}}},
                     "reasons": {"asyncio": {"yield": "why there is no figure"}}}, ...]}
 
-`best` is for one operation, in the workload's unit. `null` as a divisor's implementation means the row's own, as its column the same.
+`best` is for one operation, in the column's unit ("1/s": so many a second). `means` says which client and cores a server was measured
+with. `null` as a divisor's implementation means the row's own, as its column the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench import _machine, _registry, _subprocess
+from bench import _machine, _registry, _subprocess, _waiting
 from bench._measure import Cell, Effort, Progress, SkippedError, Unit, measure
 from bench._workloads import BY_NAME, Column, Workload
 
@@ -34,7 +35,10 @@ def build(implementation: str, workload: Workload, column: Column) -> Callable[[
 
     def make() -> Unit:
         name = f"memory_{column.argument[0]}" if workload.name == "memory" else workload.name
-        offered = bool(kind.imports) if name == "import" else hasattr(kind, name)
+        if name in _waiting.WORKLOADS:
+            offered = _waiting.is_offered(name, implementation)
+        else:
+            offered = bool(kind.imports) if name == "import" else hasattr(kind, name)
         if name in kind.without or not offered:
             raise SkippedError(kind.without.get(name, kind.not_offered))
         loaded = _registry.load(implementation)
@@ -42,6 +46,8 @@ def build(implementation: str, workload: Workload, column: Column) -> Callable[[
             return _subprocess.memory_unit(loaded, *column.argument)
         if workload.name == "import":
             return _subprocess.import_unit(loaded)
+        if name in _waiting.WORKLOADS:
+            return _waiting.unit(name, loaded, *(column.argument if isinstance(column.argument, tuple) else ("cpu", column.argument)))
         unit: Unit = getattr(loaded, name)(column.argument)
         return unit
 
@@ -61,7 +67,11 @@ def run(workloads: Sequence[Workload], names: Sequence[str], quick: bool, progre
     used: set[str] = set()
     for workload in workloads:
         divisors = {divisor.implementation for divisor in workload.divisors}
-        rows = [name for name in _registry.NAMES if name in names or name in divisors]
+        rows = [
+            name
+            for name in _registry.NAMES
+            if (name in names or name in divisors) and workload.name in (_registry.kind_of(name).only or BY_NAME)
+        ]
         used.update(rows)
         results["workloads"].append(run_one(workload, rows, quick, progress))
     results["implementations"] = [describe(name) for name in _registry.NAMES if name in used]
@@ -72,21 +82,25 @@ def run_one(workload: Workload, rows: Sequence[str], quick: bool, progress: Prog
     """Measure one workload and return its part of the results."""
     columns = workload.quick if quick else workload.columns
     cells = [Cell(row, column.name, column.operations, build(row, workload, column), workload.fixed) for column in columns for row in rows]
-    effort = Effort(workload.seconds, workload.least, 100, limit=workload.limit)
+    effort = Effort(workload.seconds, workload.least, 100, limit=workload.limit, patience=workload.patience)
     if quick:
-        effort = Effort(workload.seconds / 10, min(4, workload.least), 50, shortest=0.005, limit=workload.limit / 4, patience=0.5)
+        rounds, patience = (4, 0.5) if workload.seconds else (2, workload.patience)
+        least = min(rounds, workload.least)
+        effort = Effort(workload.seconds / 10, least, 50, shortest=0.005, limit=workload.limit / 4, patience=patience)
     began = time.perf_counter()
     with contextlib.redirect_stdout(io.StringIO()):  # a rival prints its state when it fails; the reason is kept
         measure(cells, effort, lambda text: progress(f"{workload.name}: {text}"))
     figures: dict[str, Any] = {row: {} for row in rows}
     reasons: dict[str, dict[str, str]] = {row: {} for row in rows}
+    units = {column.name: column.unit or workload.unit for column in columns}
     for found in cells:
         if found.reason:
             reasons[found.implementation][found.column] = found.reason
         else:
+            rate = units[found.column] == "1/s"
             figures[found.implementation][found.column] = {
-                "best": found.best,
-                "median": found.median,
+                "best": 1 / found.best if rate else found.best,
+                "median": 1 / found.median if rate else found.median,
                 "runs": len(found.samples),
                 "loops": found.loops,
             }
@@ -100,9 +114,10 @@ def run_one(workload: Workload, rows: Sequence[str], quick: bool, progress: Prog
     return {
         "name": workload.name,
         "what": workload.what,
+        "means": _waiting.means(workload.name),
         "unit": workload.unit,
         "took": round(time.perf_counter() - began, 1),
-        "columns": [{"name": column.name, "operations": column.operations} for column in columns],
+        "columns": [{"name": column.name, "operations": column.operations, "unit": units[column.name]} for column in columns],
         "divisors": [dataclasses.asdict(divisor) for divisor in workload.divisors],
         "figures": figures,
         "reasons": {row: of_row for row, of_row in reasons.items() if of_row},

@@ -22,8 +22,8 @@ def digits(value: float) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """Return a figure in its workload's unit."""
-    return seconds(value) if unit == "s" else f"{digits(value)} B"
+    """Return a figure in its unit."""
+    return seconds(value) if unit == "s" else f"{digits(value)} {unit.removeprefix('1')}"
 
 
 def header(results: dict[str, Any]) -> str:
@@ -47,6 +47,7 @@ def table(workload: dict[str, Any], missing: dict[str, str]) -> str:
     """Return the table of one workload. `missing`: implementations that were not loaded, with the reason."""
     marks = [divisor["mark"] for divisor in workload["divisors"]]
     names = [column["name"] for column in workload["columns"]]
+    units = {column["name"]: column.get("unit", workload["unit"]) for column in workload["columns"]}
     head = ["", *(cell for name in names for cell in (name, *(f"/{mark}" for mark in marks)))]
     rows = [head]
     for implementation, figures in workload["figures"].items():
@@ -55,11 +56,11 @@ def table(workload: dict[str, Any], missing: dict[str, str]) -> str:
         row = [implementation]
         for name in names:
             figure = figures.get(name)
-            row.append(amount(figure["best"], workload["unit"]) if figure else "-")
+            row.append(amount(figure["best"], units[name]) if figure else "-")
             row.extend(digits(figure["ratios"][mark]) if figure and mark in figure["ratios"] else "-" for mark in marks)
         rows.append(row)
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = [f"== {workload['name']} ==", textwrap.fill(workload["what"], WIDTH), ""]
+    lines = [f"== {workload['name']} ==", textwrap.fill(f"{workload['what']} {workload.get('means', '')}".rstrip(), WIDTH), ""]
     for first, *others in rows:
         lines.append("  ".join([first.ljust(widths[0]), *(text.rjust(width) for text, width in zip(others, widths[1:], strict=True))]))
     lines += [f"  /{divisor['mark']}: divided by {divisor['text']}" for divisor in workload["divisors"]]

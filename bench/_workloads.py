@@ -17,11 +17,15 @@ CONSUMED = 10_000
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its argument for the implementation's method, and the operations in one loop of the unit."""
+    """One column: its argument for the implementation's method, the operations in one loop of the unit, and a unit of its own.
+
+    "1/s" as the unit: measured in seconds, told as so many a second.
+    """
 
     name: str
     argument: Any
     operations: int = 1
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Divisor:
 class Workload:
     """One workload; `unit` is "s" (seconds) or "B" (bytes), `fixed` says that a unit is run once a round, whatever it takes.
 
-    `seconds` is what each cell gets, `least` the least number of runs, `limit` the seconds after which one run is given up.
+    `seconds` is what each cell gets, `least` the least number of runs, `limit` the seconds after which one run is given up, `patience`
+    those after which a cell has had enough runs. `seconds` of 0: just the least number of runs, as columns that share them must have.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Workload:
     seconds: float = 0.5
     least: int = 3
     limit: float = 10.0
+    patience: float = 4.0
 
 
 def _numbered(*numbers: int) -> tuple[Column, ...]:
@@ -65,9 +71,30 @@ def _memory(how: str, parked: int, levels: int) -> tuple[Column, ...]:
     return Column(f"parked, {how}", ("parked", how, parked)), Column(f"level, {how}", ("level", how, levels))
 
 
+def _echo(*loads: tuple[int, int]) -> tuple[Column, ...]:
+    columns = []
+    for connections, requests in loads:
+        columns.append(Column(f"CPU, c={connections}", ("cpu", connections, requests)))
+        columns.append(Column(f"c={connections}", ("wall", connections, requests), unit="1/s"))
+    return tuple(columns)
+
+
+def _idle(connections: int, seconds: float) -> tuple[Column, ...]:
+    return Column("memory", ("memory", connections, seconds), unit="B"), Column("CPU", ("cpu", connections, seconds))
+
+
+def _figures(names: tuple[str, ...], *arguments: Any) -> tuple[Column, ...]:
+    return tuple(Column(name, (name, *arguments)) for name in names)
+
+
+WAKE = ("median", "p99")
+FAIRNESS = ("sleeper, median", "sleeper, max", "socket, median", "socket, max")
 FLOOR = Divisor("f", "yield from", None, "native `yield from`, same column")
 RECIPE = Divisor("r", "recipe", None, "the recipe, same column")
 ENDED = Divisor("e", "generators ended", None, "creating, starting, holding and ending as many generators of that size")
+
+ASYNCIO = Divisor("a", "asyncio", None, "asyncio (`echo` and `idle`: its streams), same column")
+UVLOOP = Divisor("u", "uvloop Protocol", None, "a Protocol on uvloop, same column")
 
 WORKLOADS: tuple[Workload, ...] = (
     Workload(
@@ -168,6 +195,75 @@ WORKLOADS: tuple[Workload, ...] = (
         fixed=True,
         seconds=1.0,
         least=5,
+    ),
+    Workload(
+        "echo",
+        "An echo server on 127.0.0.1 in a process and on a core of its own, one server at a time, with 1, 50 and 500 connections that each "
+        "have one request under way. CPU: the server's, user and system, for one request, accepting and closing included; then requests a "
+        "second, where the client, its core and the way there can be the limit. The garbage collector is on, as servers have it. asyncio "
+        "and uvloop: streams; their Protocols have rows of their own (and no flow control).",
+        _echo((1, 20_000), (50, 100_000), (500, 100_000)),
+        _echo((50, 20_000)),
+        (ASYNCIO, UVLOOP),
+        fixed=True,
+        seconds=0.0,
+        least=5,
+        limit=60.0,
+        patience=60.0,
+    ),
+    Workload(
+        "idle",
+        "10,000 (quick: 1,000) connections to that server that have made one request and then do nothing. Memory: growth of its resident "
+        "memory for each, less what a process takes that does the same with plain blocking sockets and holds them. CPU: the server's, in "
+        "one second of doing nothing but telling its CPU time.",
+        _idle(10_000, 3.0),
+        _idle(1_000, 0.5),
+        (ASYNCIO,),
+        fixed=True,
+        seconds=0.0,
+        least=3,
+        limit=60.0,
+        patience=60.0,
+    ),
+    Workload(
+        "sleep",
+        "100,000 (quick: 10,000) sleepers, each a pseudothread (task, greenlet) that sleeps once, from 0.5 to 1.5 s at random (seeded), "
+        "started and run to the end in a process of its own. Figure: CPU for one sleeper, start and end included.",
+        (Column("100,000", 100_000, 100_000),),
+        (Column("10,000", 10_000, 10_000),),
+        (ASYNCIO,),
+        fixed=True,
+        seconds=0.0,
+        least=5,
+        limit=60.0,
+        patience=60.0,
+    ),
+    Workload(
+        "wake",
+        "A thread wakes what waits in a loop that has nothing else to do, and has its answer by a lock; 2,000 times (quick: 300), with a "
+        "pause before each. Figure: wall time there and back, of the best round.",
+        _figures(WAKE, 2_000),
+        _figures(WAKE, 300),
+        (ASYNCIO,),
+        fixed=True,
+        seconds=0.0,
+        least=5,
+        limit=60.0,
+        patience=60.0,
+    ),
+    Workload(
+        "fairness",
+        "100 pseudothreads (tasks, greenlets) that never wait: trampolines call a child that returns, the others sleep(0). Beside them one "
+        "sleeps 5 ms 200 times (quick: 50), and one reads a socket into which another process, on the other core, writes the time every 5 "
+        "ms. Figure: how late they run, wall time, of the best round.",
+        _figures(FAIRNESS, 100, 200),
+        _figures(FAIRNESS, 100, 50),
+        (ASYNCIO,),
+        fixed=True,
+        seconds=0.0,
+        least=5,
+        limit=60.0,
+        patience=60.0,
     ),
 )
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
