@@ -40,7 +40,7 @@ def serve_trampoline(ready: Ready) -> None:
 
     def listen_on(sock: Any) -> Any:
         while True:
-            connection, _address = yield nonblocking_accept(sock)
+            connection = yield nonblocking_accept(sock)
             trampoline.add(echo(connection))
 
     trampoline = Trampoline()
