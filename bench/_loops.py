@@ -111,10 +111,11 @@ class Ours:
         trampoline.run()
 
     def wake(self, waking: Waking) -> None:
-        """Be resumed by a thread; a sleeper keeps the trampoline waiting."""
-        sleep = self.library.sleep
+        """Be resumed by a thread."""
 
         class Knock(self.library.Suspension):  # type: ignore[misc, name-defined]
+            external = True
+
             def suspend(self, pseudothread: Any) -> None:
                 waking.waiting.append(pseudothread.resume)
 
@@ -123,14 +124,9 @@ class Ours:
             for _ in range(waking.count):
                 yield knock
                 waking.answered.release()
-            trampoline.stop()
-
-        def keep() -> Any:
-            yield sleep(3600)
 
         trampoline = self.library.Trampoline()
         trampoline.add(waiter())
-        trampoline.add(keep())
         waking.thread.start()
         trampoline.run()
 
