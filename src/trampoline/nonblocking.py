@@ -294,9 +294,18 @@ class nonblocking_accept(_OfSocket):
             connected, _ = listener.accept()
         else:  # the accept() of an SSLSocket would do the handshake, and block
             connected, _ = socket.socket.accept(listener)
-            connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
-        connected.setblocking(False)
-        _no_delay(connected)
+        try:
+            if context is not None:
+                connected.getpeername()  # a wrap_socket() that fails of itself leaks
+                connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
+                connected.getpeername()  # of one that is reset meanwhile it makes one that speaks no TLS
+            connected.setblocking(False)
+            _no_delay(connected)
+        except OSError as error:
+            connected.close()
+            if not isinstance(error, ConnectionError) and error.errno not in (errno.ENOTCONN, errno.EINVAL):
+                raise
+            raise ConnectionAbortedError from None  # no fault of the listener's, and so no end of the loop that accepts
         return connected
 
     def _fail(self, error: BaseException) -> None:
