@@ -92,7 +92,10 @@ cdef class Pseudothread:
         cdef PyObject* suspension = unpark(self, "resume")
         Py_INCREF(value)
         self.value = <PyObject*>value
-        cdef PyObject* failure = go_on(self.trampoline, self)
+        cdef BaseTrampoline t = self.trampoline
+        t.leaving += 1
+        cdef PyObject* failure = go_on(t, self)
+        t.leaving -= 1
         Py_DECREF(<object>suspension)  # last: its end may look at us
         leave(failure)
 
@@ -104,10 +107,13 @@ cdef class Pseudothread:
         error = exception_of("throw()", error)
         cdef PyObject* suspension = unpark(self, "throw into")
         Py_INCREF(error)
+        cdef BaseTrampoline t = self.trampoline
+        t.leaving += 1
         cdef PyObject* failure = withdraw(suspension, self)
         self.value = <PyObject*>error
         self.special |= THROWING
-        cdef PyObject* other = go_on(self.trampoline, self)
+        cdef PyObject* other = go_on(t, self)
+        t.leaving -= 1
         Py_DECREF(<object>suspension)
         if failure == NULL:
             failure, other = other, NULL
@@ -430,6 +436,18 @@ cdef class BaseTrampoline:
     def _thread(self):
         return self.thread
 
+    @property
+    def _leaving(self):
+        return self.leaving
+
+    @property
+    def _limits(self):
+        return self.limits
+
+    @_limits.setter
+    def _limits(self, value):
+        self.limits = value
+
     def _take_one(self):
         """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
         while self.any_queue:
@@ -529,7 +547,9 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
     cdef PyObject* failure
     cdef Queue queue
     cdef int look = TURNS
+    cdef bint alive  # asked before the queue: another thread takes one out of what is parked, and then queues it
     while t.running:
+        alive = t.first_parked != NULL or t.leaving != 0
         queue = t.own
         if queue is None:
             failure = take_foreign(t, &entry)
@@ -539,7 +559,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         else:
             entry = failure = NULL
         if entry == NULL:
-            if failure != NULL or t.first_parked == NULL or not waits(t, &failure):
+            if failure != NULL or not alive or not waits(t, &failure):
                 return failure
             continue
         let_go_before(t, entry)
@@ -556,16 +576,17 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
             failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
+            look -= 1  # for a turn that ended in a wait
             Py_DECREF(<object>entry)
         if failure != NULL:
             return failure
-        if t.first_parked != NULL and look > FEW:
+        if look > FEW and (t.first_parked != NULL or t.limits):
             look = FEW
         if look <= 0:
             look = TURNS
             if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
                 return ct_fetch()
-            failure = look_around(t) if t.first_parked != NULL else NULL
+            failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
             if failure != NULL:
                 return failure
     return NULL

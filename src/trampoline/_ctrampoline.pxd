@@ -47,6 +47,8 @@ cdef class BaseTrampoline:
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
     cdef object thread, waker
+    cdef int leaving  # how many are being resumed: parked no more, and not queued yet
+    cdef int limits  # deadlines of those that need not be parked
     cdef double look_at  # when to look next at what waits
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned

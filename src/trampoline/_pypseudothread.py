@@ -82,9 +82,14 @@ class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
-        suspension = self._unpark("resume")
-        self._payload = value
-        self._trampoline._continue(self)
+        trampoline = self._trampoline
+        trampoline._leaving.append(self)
+        try:
+            suspension = self._unpark("resume")
+            self._payload = value
+            trampoline._continue(self)
+        finally:
+            trampoline._leaving.remove(self)
         del suspension  # last: its end may look at us
 
     def throw(self, error):
@@ -93,13 +98,18 @@ class Pseudothread:
         RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
         """
         error = exception_of("throw()", error)
-        suspension = self._unpark("throw into")
+        trampoline = self._trampoline
+        trampoline._leaving.append(self)
         try:
-            suspension.withdraw(self)
+            suspension = self._unpark("throw into")
+            try:
+                suspension.withdraw(self)
+            finally:
+                self._payload = error
+                self._special |= THROWING
+                trampoline._continue(self)
         finally:
-            self._payload = error
-            self._special |= THROWING
-            self._trampoline._continue(self)
+            trampoline._leaving.remove(self)
         del suspension
 
     def close(self):

@@ -66,8 +66,8 @@ class BaseTrampoline:
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_look_at", "_overridden", "_parked", "_queue", "_runner", "_running",
-        "_waker_", "__weakref__",
+        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked", "_queue",
+        "_runner", "_running", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -82,6 +82,8 @@ class BaseTrampoline:
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
+        self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
+        self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
         self._check_overridden()
         return self
@@ -228,10 +230,10 @@ class BaseTrampoline:
                     self._alone = entries is not queue and not self._overridden
                     take = iter(entries.popleft, MISSING)
                 if not entries:
-                    if not self._parked or not self._wait():
+                    if not self._parked and not self._leaving and not entries or not self._wait():
                         break
                     continue
-                if self._parked and monotonic() >= self._look_at:
+                if (self._parked or self._limits) and monotonic() >= self._look_at:
                     self._look_at = monotonic() + _INTERVAL
                     self._look()
                 for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
@@ -357,7 +359,7 @@ class BaseTrampoline:
         p._payload = None
         p._state, self._current = RUNNING, p
         try:
-            for _ in repeat(None, _FEW if self._parked else _TURNS):
+            for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
                 sent = let_go = None  # an entry has been taken: now goes what the last turn let go
                 try:
                     got = resume_specially(p, top, value) if p._special else top.send(value)

@@ -132,7 +132,12 @@ class Reactor:
             self._register(watched, self._wanted(watched))
 
     def at(self, when: float, ready: Ready) -> Deadline:
-        """Have `ready()` called once, by `dispatch()`, when the clock shows `when` seconds. Return a handle for `cancel()`."""
+        """Have `ready()` called once, by `dispatch()`, when the clock shows `when` seconds. Return a handle for `cancel()`.
+
+        Where Ctrl-C strikes just as it is called it may be called again. ValueError if `when` is nan.
+        """
+        if when != when:
+            raise ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(self.clock)}, should give numbers")
         deadline = Deadline(when, ready)
         heappush(self._deadlines, (when, next(self._numbers), deadline))
         return deadline
@@ -176,12 +181,17 @@ class Reactor:
         if deadlines:
             now = self.clock()
             while deadlines and deadlines[0][0] <= now:
-                deadline = heappop(deadlines)[2]
-                ready, deadline.ready = deadline.ready, None
-                if ready is None:
+                deadline = deadlines[0][2]
+                if deadline.ready is None:
+                    heappop(deadlines)
                     self._cancelled -= 1
                     continue
-                ready()
+                try:
+                    deadline.ready()
+                except Exception:
+                    self.cancel(deadline)
+                    raise
+                self.cancel(deadline)  # last: where Ctrl-C strikes before, it is called again
                 deadlines = self._deadlines
         files, only_read, only_write = self._files, ~self._write, ~self._read
         for fd, event in events:  # other bits, an error or a hang-up, end both ways of waiting

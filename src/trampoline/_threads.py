@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from trampoline._base import Suspension, describe
 
 TYPE_CHECKING = False
@@ -29,30 +31,40 @@ class in_thread(Suspension):
             raise TypeError(f"in_thread() takes a function, not {describe(function)}: write in_thread(f, x), not in_thread(f(x))")
         self._call = function, args, kwargs
         self._future: Future[Any] | None = None
+        self._pseudothread: core.Pseudothread[Any] | None = None
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         function, args, kwargs = self._call
+        earlier = self._pseudothread
+        if earlier is not None and earlier is not pseudothread and earlier.waits_for is self:
+            raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each call")
         self._pseudothread = pseudothread
         self._future = pseudothread.trampoline._pool.submit(function, *args, **kwargs)
         self._future.add_done_callback(self._done)
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
-        if self._future is not None:
-            self._future.cancel()
+        future, self._future, self._pseudothread = self._future, None, None
+        if future is not None:
+            future.cancel()
 
     def _done(self, future: Future[Any]) -> None:
         # On the pool's thread: between a look and a resume here the pseudothread might be thrown into there.
-        self._pseudothread.trampoline._post(self._ready)
+        pseudothread = self._pseudothread
+        if pseudothread is not None:
+            pseudothread.trampoline._post(partial(self._ready, future))
 
-    def _ready(self) -> None:
-        if self._pseudothread.waits_for is not self or self._future is None:
+    def _ready(self, future: Future[Any]) -> None:
+        pseudothread = self._pseudothread
+        if self._future is not future or pseudothread is None:  # withdrawn; or called anew
             return
-        future, self._future = self._future, None
-        error = future.exception()
-        if error is None:
-            self._pseudothread.resume(future.result())
-        else:
-            self._pseudothread.throw(error)
+        if pseudothread.waits_for is self:
+            error = future.exception()
+            if error is None:
+                pseudothread.resume(future.result())
+            else:
+                pseudothread.throw(error)
+        self._future = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self) -> str:
-        return f"in_thread({', '.join(describe(argument) for argument in (self._call[0], *self._call[1]))})"
+        arguments = [describe(argument) for argument in (self._call[0], *self._call[1])]
+        return f"in_thread({', '.join(arguments + [f'{name}={describe(value)}' for name, value in self._call[2].items()])})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from types import coroutine
+from types import CoroutineType, coroutine
 
 from trampoline._base import Suspension, describe, is_coroutine, no_coroutine
 
@@ -30,8 +30,14 @@ class sleep(Suspension):
     def __init__(self, seconds: float) -> None:
         self.seconds = _checked("sleep()", seconds)
         self._deadline: Deadline | None = None
+        self._pseudothread: core.Pseudothread[Any] | None = None
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        earlier = self._pseudothread
+        if earlier is not None:
+            if earlier is not pseudothread and earlier.waits_for is self:
+                raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each wait")
+            self.withdraw(earlier)  # it was resumed before its time
         if not self.seconds:
             pseudothread.resume()
         elif self.seconds != inf:
@@ -42,10 +48,12 @@ class sleep(Suspension):
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         if self._deadline is not None:
             pseudothread.trampoline.reactor.cancel(self._deadline)
+        self._deadline = self._pseudothread = None
 
     def _ready(self) -> None:
-        if self._pseudothread.waits_for is self:
+        if self._pseudothread is not None and self._pseudothread.waits_for is self:
             self._pseudothread.resume()
+        self._deadline = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self) -> str:
         return f"sleep({self.seconds!r})"
@@ -64,32 +72,37 @@ class _Expired(BaseException):
 class _Limit(Suspension):
     """To yield it sets a deadline for whoever yields it; it goes on at once."""
 
-    __slots__ = ("_deadline", "_pseudothread", "error", "seconds")
+    __slots__ = ("_deadline", "_pseudothread", "_reactor", "error", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.error: _Expired | None = None  # when the time is up
         self._deadline: Deadline | None = None
+        self._pseudothread: core.Pseudothread[Any] | None = None
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         self._pseudothread = pseudothread
         if not self.seconds:
             self._ready()
         elif self.seconds != inf:
-            reactor = pseudothread.trampoline.reactor
+            reactor = self._reactor = pseudothread.trampoline.reactor
             self._deadline = reactor.at(reactor.clock() + self.seconds, self._ready)
+            pseudothread.trampoline._limits += 1
         pseudothread.resume()
 
     def _ready(self) -> None:
-        self.error = _Expired(f"the {self.seconds!r} seconds are up")
-        self._pseudothread.trampoline._interrupt(self._pseudothread, self.error, unless=self)
+        if self._pseudothread is not None and self.error is None:
+            self.error = _Expired(f"the {self.seconds!r} seconds are up")
+            self._pseudothread.trampoline._interrupt(self._pseudothread, self.error, unless=self)
 
     def lift(self) -> bool:
-        """Return whether the time was up and the coroutine was told so."""
-        trampoline = self._pseudothread.trampoline
-        if self._deadline is not None:
-            trampoline.reactor.cancel(self._deadline)
-        return self.error is not None and not trampoline._spare(self._pseudothread, self.error)
+        """Let go of all. Return whether the time was up and the coroutine was told so."""
+        pseudothread, error, deadline = self._pseudothread, self.error, self._deadline
+        self._pseudothread = self.error = self._deadline = None
+        if deadline is not None and pseudothread is not None:
+            pseudothread.trampoline._limits -= 1
+            self._reactor.cancel(deadline)
+        return error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
 
     def __repr__(self) -> str:
         return f"timeout({self.seconds!r}, ...)"
@@ -120,30 +133,38 @@ else:
 
 @coroutine
 def _limited(limit: _Limit, waits: Any) -> Generator[Any, Any, Any]:
-    expired: BaseException | None = None
     value = None
-    yield limit
     try:
+        yield limit
         value = yield (waits, waits := None)[0]
-    except _Expired as error:
-        if error is not limit.error:  # that of another timeout() around this one
+    except BaseException as error:
+        if type(waits) is CoroutineType:  # never called: Python would warn of it
+            waits.close()
+        other = error is not limit.error  # that of another timeout() around this one, say
+        expired = limit.lift()
+        if other:
+            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame, from CPython 3.11 on
             raise
-        expired = error
-    finally:
-        if limit.lift():
-            expired = limit.error
-    if expired is not None:
-        expired.__traceback__ = expired.__context__ = None
+    else:
+        expired = limit.lift()
+    if not expired:
+        return value
+    value = None
+    try:
         raise TimeoutError(f"the {limit.seconds!r} seconds of timeout() were up")
-    return value
+    except TimeoutError as late:
+        late.__traceback__ = None
+        raise
 
 
 def _checked(where: str, seconds: float) -> float:
     try:
-        known = float(seconds)
-    except (TypeError, ValueError, OverflowError):
+        known = float(seconds) if hasattr(type(seconds), "__float__") or hasattr(type(seconds), "__index__") else None  # of no text
+    except OverflowError:
+        known = inf if seconds > 0 else -inf
+    except (TypeError, ValueError):
         known = None
-    if known is None or isinstance(seconds, str):
+    if known is None:
         raise TypeError(f"{where} takes a number of seconds, not {describe(seconds)}")
     if not known >= 0:
         raise ValueError(f"{where} takes a number of seconds from 0 on, not {describe(seconds)}: write max(0, ...) where it is computed")

@@ -112,14 +112,18 @@ class Layer(Base):
     def _wait(self) -> bool:
         if "reactor" not in vars(self) or not self.reactor.waiting:
             parked = self._all_parked()
-            if not self._posted and not any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked):
+            woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
+            # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
+            if not (woken or self._leaving or self.queue) and self._running:
+                if not parked:
+                    return True
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
         reactor = self.reactor
         self._waker = reactor.knock
         try:  # who queues something from now on knocks
-            events = reactor.poll(0 if self.queue or self._posted or not self._running else None)
+            events = reactor.poll(0 if self._leaving or self.queue or self._posted or not self._running else None)
         finally:
             self._waker = None
         self._dispatch(events)
@@ -131,8 +135,10 @@ class Layer(Base):
 
     def _dispatch(self, events: Any) -> None:
         self.reactor.dispatch(events)
-        while self._posted:
-            self._posted.popleft()()
+        posted = self._posted
+        while posted:
+            posted[0]()
+            posted.popleft()  # last: where Ctrl-C strikes before, it is called again
 
     def _post(self, function: Callable[[], object]) -> None:
         """Have `function()` called by `run()`, between two turns. From any thread."""
@@ -156,7 +162,7 @@ class Layer(Base):
         """Throw `error` into a pseudothread where it waits, unless for that, or as soon as it waits next."""
         if pseudothread.state == "parked" and pseudothread.waits_for is not unless:
             pseudothread.throw(error)
-        else:
+        elif not pseudothread.done:
             self._pending.setdefault(pseudothread, []).append(error)
             pseudothread._interrupt()
 
