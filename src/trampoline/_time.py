@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from types import CoroutineType, coroutine
 
-from trampoline._base import Suspension, describe, is_coroutine, no_coroutine
+from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, not_yielded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ class sleep(Suspension):
             pseudothread.resume()
         elif self.seconds != inf:
             reactor = pseudothread.trampoline.reactor
-            self._pseudothread = pseudothread
             self._deadline = reactor.at(reactor.clock() + self.seconds, self._ready)
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
@@ -127,6 +126,8 @@ else:
         TypeError if it is no coroutine or `seconds` no number, ValueError if that is negative or nan.
         """
         if not isinstance(coroutine, Suspension) and not is_coroutine(coroutine):
+            if isinstance(seconds, Suspension) or is_coroutine(seconds):
+                raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)
         return _limited(_Limit(_checked("timeout()", seconds)), coroutine)
 
@@ -165,7 +166,7 @@ def _checked(where: str, seconds: float) -> float:
     except (TypeError, ValueError):
         known = None
     if known is None:
-        raise TypeError(f"{where} takes a number of seconds, not {describe(seconds)}")
+        raise TypeError(f"{where} takes a number of seconds, not {describe(seconds)}{not_yielded(seconds)}")
     if not known >= 0:
         raise ValueError(f"{where} takes a number of seconds from 0 on, not {describe(seconds)}: write max(0, ...) where it is computed")
     return known

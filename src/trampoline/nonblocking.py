@@ -16,7 +16,7 @@ import types
 from os import fspath
 from weakref import WeakKeyDictionary
 
-from trampoline._base import Suspension, describe
+from trampoline._base import Suspension, describe, not_yielded
 from trampoline._threads import in_thread
 
 TYPE_CHECKING = False
@@ -400,6 +400,7 @@ class readable(_Operation):
         if type(file) is not int and not hasattr(file, "fileno"):
             raise TypeError(
                 f"{type(self).__name__}() takes a file, that is a descriptor's number or what has a fileno(), not {describe(file)}"
+                f"{not_yielded(file)}"
             )
 
     def _attempt(self) -> None:
@@ -532,7 +533,7 @@ def _no_delay(sock: socket.socket) -> None:
 
 def _prepare(where: str, sock: Any) -> None:
     if not hasattr(sock, "recv") or not hasattr(sock, "gettimeout"):
-        raise TypeError(f"{where}() takes a socket, not {describe(sock)}")
+        raise TypeError(f"{where}() takes a socket, not {describe(sock)}{not_yielded(sock)}")
     if sock.gettimeout() != 0:
         sock.setblocking(False)
 
@@ -545,7 +546,7 @@ def _wants(error: Exception) -> bool | None:
 
 def _count(where: str, nbytes: int) -> int:
     if type(nbytes) is not int and not hasattr(nbytes, "__index__") or isinstance(nbytes, bool):
-        raise TypeError(f"{where} takes a number of bytes, not {describe(nbytes)}")
+        raise TypeError(f"{where} takes a number of bytes, not {describe(nbytes)}{not_yielded(nbytes)}")
     if nbytes < 1:
         raise ValueError(f"{where} takes a number of bytes from 1 on, not {describe(nbytes)}")
     return int(nbytes)
@@ -557,7 +558,7 @@ def _buffer(where: str, data: Any) -> Any:
     try:
         view = memoryview(data)
     except TypeError:
-        raise TypeError(f"{where} takes bytes or another buffer, not {describe(data)}") from None
+        raise TypeError(f"{where} takes bytes or another buffer, not {describe(data)}{not_yielded(data)}") from None
     return view.cast("B") if view.contiguous else view.tobytes()
 
 
