@@ -9,11 +9,13 @@ import time
 
 
 async def shout(reader, writer):
-    line = await reader.readline()
-    await asyncio.sleep(len(line) / 50)  # the longer the slower
-    writer.write(line.upper())
-    await writer.drain()
-    writer.close()
+    try:
+        line = await reader.readline()
+        await asyncio.sleep(len(line) / 50)  # the longer the slower
+        writer.write(line.upper())
+        await writer.drain()
+    finally:
+        writer.close()
 
 
 async def ask(port, word):

@@ -360,7 +360,8 @@ def original():
 def test_the_port_of_an_asyncio_program(environment, original):
     """The program and its port print the same."""
     port = run(environment, "ported_to_trampoline.py")
-    assert (original.returncode, original.stderr) == (port.returncode, port.stderr) == (0, "")
+    assert original.returncode == 0  # what asyncio says of a handler that it cancels at the end (3.11) is its own
+    assert (port.returncode, port.stderr) == (0, "")
     assert original.stdout.splitlines()[-1] == "29"
     assert port.stdout == original.stdout
 
