@@ -139,7 +139,7 @@ def no_coroutine(where: str, value: Any) -> TypeError:
         if flags & flag:
             name = value.__qualname__
             return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
-    hint = f": write it in a coroutine, yield {describe(value)}" if isinstance(value, Suspension) else ""
+    hint = f": write it in a coroutine, yield {describe(value)}" if issubclass(type(value), Suspension) else ""
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}{hint}")
@@ -147,7 +147,7 @@ def no_coroutine(where: str, value: Any) -> TypeError:
 
 def not_yielded(value: object) -> str:
     """Return what to add to the refusal of `value`, where it is what a forgotten `yield` leaves."""
-    return ": write `yield` before it where it is made" if isinstance(value, Suspension) or is_coroutine(value) else ""
+    return ": write `yield` before it where it is made" if issubclass(type(value), Suspension) or is_coroutine(value) else ""
 
 
 def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None) -> BaseException:

@@ -38,6 +38,7 @@ class sleep(Suspension):
             if earlier is not pseudothread and earlier.waits_for is self:
                 raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each wait")
             self.withdraw(earlier)  # it was resumed before its time
+        self._pseudothread = pseudothread
         if not self.seconds:
             pseudothread.resume()
         elif self.seconds != inf:
