@@ -6,12 +6,14 @@ needed; `Trampoline(reactor=...)` takes any object with the public names of `Rea
 
 One registration is kept for each file, not one for each wait: to wait for the next bytes of a connection costs no system call. What is
 ready while nobody waits for it is taken out again. The operating system drops a closed file without a word, so closed files are looked
-for: when a new file has the number of one, and once whenever there is nothing to do.
+for: when a new file has the number of one, and whenever there is nothing to do. Only a socket or a file of `io` keeps its registration: a
+number, or what else has a `fileno()`, may mean another file the next time.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import os
 import select
 import selectors
@@ -37,6 +39,7 @@ _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
 _LONGEST = 86400.0  # seconds: some systems take no longer timeout
 _MANY = 100  # cancelled deadlines that may lie about
+_VAIN = 1000  # times in a row that the selector says something is ready and it is not
 _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
 
 
@@ -52,10 +55,11 @@ class Deadline:
 class Watched:
     """A file that is registered, and who waits for it."""
 
-    __slots__ = ("fd", "file", "mask", "reading", "writing")
+    __slots__ = ("fd", "file", "identity", "mask", "reading", "writing")
 
     def __init__(self, fd: int, file: Callable[[], object] | None) -> None:
         self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
+        self.identity = _identity(fd) if file is None else None
         self.mask = 0  # for what it is registered
         self.reading: Ready | None = None
         self.writing: Ready | None = None
@@ -81,7 +85,7 @@ class Reactor:
         self._files: dict[int, Watched] = {}
         self._waits = 0  # how many wait for a file
         self._due: list[Ready] = []  # whose file was closed
-        self._unswept = False
+        self._vain = 0
         self._deadlines: list[tuple[float, int, Deadline]] = []
         self._cancelled = 0
         self._numbers = count()
@@ -99,11 +103,14 @@ class Reactor:
         `file` is a number or has a `fileno()`; a socket is made non-blocking. RuntimeError if somebody waits for the same already, OSError
         if it is closed or of a kind that is always ready, TypeError if it is no file.
         """
-        fd = file if type(file) is int else _number(file)
+        fd = file if type(file) is int and file >= 0 else number_of(file)
         watched = self._files.get(fd)
         if watched is None or watched.file is not None and watched.file() is not file:
             watched = self._replace(fd, file, watched)
         if (watched.writing if writing else watched.reading) is not None:
+            if watched.file is None and _is_closed(watched):
+                self._closed(watched)
+                return self.watch(file, writing, ready)
             raise RuntimeError(
                 f"another pseudothread waits to {'write to' if writing else 'read from'} {describe(file)}: "
                 f"let one {'write' if writing else 'read'}, and hand on what it does"
@@ -116,7 +123,6 @@ class Reactor:
         else:
             watched.reading = ready
         self._waits += 1
-        self._unswept = True
         return watched
 
     def unwatch(self, watched: Watched, writing: bool) -> None:
@@ -166,7 +172,7 @@ class Reactor:
             return self._selector.poll(0)
         if timeout is not None and timeout > _LONGEST:
             timeout = _LONGEST
-        if self._unswept and (timeout is None or timeout > _PAUSE):
+        if self._waits and (timeout is None or timeout > _PAUSE):
             events = self._selector.poll(_PAUSE)
             if events or self._sweep():
                 return events
@@ -194,11 +200,13 @@ class Reactor:
                 self.cancel(deadline)  # last: where Ctrl-C strikes before, it is called again
                 deadlines = self._deadlines
         files, only_read, only_write = self._files, ~self._write, ~self._read
+        vain = bool(events)
         for fd, event in events:  # other bits, an error or a hang-up, end both ways of waiting
             watched = files.get(fd)
             if watched is None:
                 if fd == self._door.fileno():
                     self._answer()
+                    vain = False
                 continue
             if event & only_read and watched.mask & self._read:
                 ready, watched.reading = watched.reading, None
@@ -207,6 +215,8 @@ class Reactor:
                 if ready is not None:
                     self._waits -= 1
                     ready()
+                if watched.reading is None:
+                    vain = False
             if event & only_write and watched.mask & self._write:
                 ready, watched.writing = watched.writing, None
                 if ready is None or watched.file is None:
@@ -214,6 +224,14 @@ class Reactor:
                 if ready is not None:
                     self._waits -= 1
                     ready()
+                if watched.writing is None:
+                    vain = False
+        if not vain:
+            self._vain = 0
+        elif self._vain < _VAIN:
+            self._vain += 1
+        else:  # a closed file that lives on in another process is still reported, and cannot be taken out
+            self._renew()
 
     def knock(self) -> None:
         """End `poll()`, or the next one. From any thread and from signal handlers."""
@@ -222,6 +240,7 @@ class Reactor:
 
     def close(self) -> None:
         """Let go all that the operating system holds for it. It cannot be used again."""
+        _reactors.discard(self)
         self._selector.close()
         self._door.close()
         self._knocker.close()
@@ -261,16 +280,12 @@ class Reactor:
             return
         self._files[watched.fd] = watched
         try:
-            if not old:
-                self._selector.register(watched.fd, mask)
-            else:
-                self._selector.modify(watched.fd, mask)
-            return
-        except FileExistsError:  # the number of a closed file, which a copy of its descriptor keeps open
-            self._selector.modify(watched.fd, mask)
-            return
-        except FileNotFoundError:  # a number that was closed and is used again
-            self._selector.register(watched.fd, mask)
+            try:
+                (self._selector.modify if old else self._selector.register)(watched.fd, mask)
+                return
+            except (FileExistsError, FileNotFoundError):  # the number of a closed file, which a copy keeps open or which is used again
+                pass
+            (self._selector.register if old else self._selector.modify)(watched.fd, mask)
             return
         except PermissionError:
             self._drop(watched)
@@ -287,23 +302,24 @@ class Reactor:
             self._selector.unregister(fd)
 
     def _drop(self, watched: Watched) -> None:
-        self._files.pop(watched.fd, None)
         watched.mask = 0
+        self._closed(watched)
 
     def _replace(self, fd: int, file: Any, old: Watched | None) -> Watched:
-        """Make a place for `file` where there was none, or where a file was that is closed by now: its number is used again."""
-        if old is not None:
-            self._closed(old)
-        if type(file) is int:
-            watched = Watched(fd, None)
-        else:
-            try:
-                watched = Watched(fd, weakref.ref(file, _forget(self._files, self._selector, fd)))
-            except TypeError:
-                watched = Watched(fd, None)
-        self._files[fd] = watched
+        """Make a place for `file` where there was none, or another file was: its number is used again if that is closed, else shared."""
         if getattr(file, "gettimeout", _non_blocking)() != 0:
             file.setblocking(False)
+        if old is not None and not _is_closed(old):
+            wanted = self._wanted(old)
+            self._register(old, 0)
+            old.file, old.identity = None, _identity(fd)
+            self._register(old, wanted, file)
+            return old
+        if old is not None:
+            self._closed(old)
+        lasting = isinstance(file, (socket.socket, io.IOBase))
+        watched = Watched(fd, weakref.ref(file, _forget(self._files, self._selector, fd)) if lasting else None)
+        self._files[fd] = watched
         return watched
 
     def _closed(self, watched: Watched) -> None:
@@ -322,14 +338,14 @@ class Reactor:
 
     def _sweep(self) -> bool:
         """Look for closed files that somebody waits for. Return whether there are any."""
-        self._unswept = False
         for watched in list(self._files.values()):
-            if self._wanted(watched) and watched.file is not None and _is_closed(watched):
+            if (watched.reading is not None or watched.writing is not None) and _is_closed(watched):
                 self._closed(watched)
         return bool(self._due)
 
-    def _after_fork(self) -> None:
-        """In the child: the parent's registrations are not ours to change."""
+    def _renew(self) -> None:
+        """Register anew what is waited for. After a fork, in the child: the parent's registrations are not ours to change."""
+        self._vain = 0
         self._selector.close()
         self._door.close()
         self._knocker.close()
@@ -340,17 +356,19 @@ class Reactor:
             if wanted:
                 if watched.file is not None:
                     watched.file = weakref.ref(watched.file(), _forget(self._files, self._selector, watched.fd))
-                self._register(watched, wanted)
+                with suppress(OSError):  # it is closed: who waits for it is told
+                    self._register(watched, wanted)
 
 
 def _non_blocking() -> int:
     return 0
 
 
-def _number(file: Any) -> int:
+def number_of(file: Any) -> int:
+    """Return the descriptor's number of a file, or of what is one. OSError if it is closed, TypeError if it is no file."""
     try:
-        fd = file.fileno()
-    except AttributeError:
+        fd = file if type(file) is int else file.fileno()
+    except (AttributeError, io.UnsupportedOperation):
         raise TypeError(f"a file is a number or has a fileno(), but {describe(file)} has none") from None
     except ValueError:
         fd = -1
@@ -361,11 +379,29 @@ def _number(file: Any) -> int:
     return fd
 
 
-def _is_closed(watched: Watched) -> bool:
-    file: Any = watched.file and watched.file()
+def check_open(file: Any) -> None:
+    """Raise OSError if a file is closed, TypeError if it is none."""
+    _identity(number_of(file))
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    """Return what tells a file from the next that has its number. OSError if it is closed."""
+    if os.name != "posix":
+        return None
     try:
+        status = os.fstat(fd)
+    except OSError:
+        raise OSError(errno.EBADF, f"the descriptor {fd} is closed") from None
+    return status.st_dev, status.st_ino
+
+
+def _is_closed(watched: Watched) -> bool:
+    try:
+        if watched.file is None:
+            return _identity(watched.fd) != watched.identity
+        file: Any = watched.file()
         return file is None or file.fileno() != watched.fd
-    except ValueError:
+    except (OSError, ValueError):
         return True
 
 
@@ -382,7 +418,7 @@ def _forget(files: dict[int, Watched], selector: Any, fd: int) -> Callable[[weak
 
 def _after_fork() -> None:
     for reactor in _reactors:
-        reactor._after_fork()
+        reactor._renew()
 
 
 if hasattr(os, "register_at_fork"):

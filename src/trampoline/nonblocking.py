@@ -13,11 +13,14 @@ from __future__ import annotations
 import errno
 import socket
 import types
+from operator import index
 from os import fspath
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from trampoline._base import Suspension, describe, not_yielded
+from trampoline._reactor import check_open, number_of
 from trampoline._threads import in_thread
+from trampoline._time import sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 
     from trampoline._base import Called
     from trampoline._core import core
-    from trampoline._reactor import Watched
 
     Address: TypeAlias = Any
 
@@ -53,7 +55,7 @@ _TRIES = 10  # how often a pseudothread is told that what it reads is lost
 _RETRY = 0.01  # seconds
 _told: WeakKeyDictionary[socket.socket, int] = WeakKeyDictionary()
 _Socket = socket.socket
-_written: set[object] = set()  # the sockets to which something is left to be written
+_written: set[ref[Any]] = set()  # the sockets to which something is left to be written
 
 
 class ConnectionLost(ConnectionError):
@@ -66,19 +68,31 @@ class _Operation(Suspension):
     __slots__ = ("_file", "_pseudothread", "_watched", "_watched_to_write")
 
     _writing = False
+    _of_stream = False  # whether its connection can be lost
     _file: Any
     _pseudothread: core.Pseudothread[Any]
-    _watched: Watched | None
-    _watched_to_write: bool
+    _watched: Any  # what the reactor's watch() or, to try again in a moment, its at() gave
+    _watched_to_write: bool | None  # None for the latter
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread = pseudothread
-        self._watch(self._writing)
+        watched = pseudothread.trampoline.reactor.watch(self._file, self._writing, self._ready)
+        self._pseudothread, self._watched, self._watched_to_write = pseudothread, watched, self._writing
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         watched, self._watched = self._watched, None
-        if watched is not None:
+        if watched is None:
+            return
+        if self._watched_to_write is None:
+            pseudothread.trampoline.reactor.cancel(watched)
+        else:
             pseudothread.trampoline.reactor.unwatch(watched, self._watched_to_write)
+
+    def _begin(self, pseudothread: core.Pseudothread[Any]) -> None:
+        """Make an attempt before the file is waited for."""
+        if getattr(self, "_watched", None) is not None:
+            raise RuntimeError(f"another pseudothread waits for {describe(self)} itself: make one for each")
+        self._pseudothread, self._watched = pseudothread, None
+        self._ready()
 
     def _watch(self, writing: bool) -> None:
         self._watched, self._watched_to_write = None, writing
@@ -126,15 +140,19 @@ class _Operation(Suspension):
         if writing is self._writing:
             self._fail(failure)
             return
-        # TLS wants to read in order to write, say, while another pseudothread reads the same socket.
+        self._later()  # TLS wants to read in order to write, say, while another pseudothread reads the same socket
+
+    def _later(self) -> None:
         reactor = self._pseudothread.trampoline.reactor
-        reactor.at(reactor.clock() + _RETRY, self._ready)
+        self._watched, self._watched_to_write = reactor.at(reactor.clock() + _RETRY, self._ready), None
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, (ConnectionError, TimeoutError)) and not isinstance(error, ConnectionLost):
+        if self._of_stream and _is_loss(error) and not isinstance(error, ConnectionLost):
             lost = ConnectionLost(*error.args)
             lost.__cause__ = error
             error = lost
+        elif isinstance(error, OSError) and error.errno == errno.EBADF:
+            error = OSError(errno.EBADF, f"{describe(self._file)} is closed")
         self._pseudothread.throw(error)
 
     def __repr__(self) -> str:
@@ -179,16 +197,16 @@ def nonblocking_write(sock: socket.socket, data: Buffer) -> Called[int]:
 class _Read(_Operation):
     __slots__ = ("_nbytes",)
 
+    _of_stream = True
     _nbytes: int
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread = pseudothread
-        if type(self._file) is not _Socket and hasattr(self._file, "pending"):  # TLS: there may be bytes that the reactor cannot see
-            self._watched = None
-            self._ready()
+        file = self._file
+        if type(file) is not _Socket and hasattr(file, "pending") and (file.pending() or file.version() is None):
+            self._begin(pseudothread)  # TLS: there are bytes that the reactor cannot see, or the handshake comes first
         else:
-            self._watched_to_write = False
-            self._watched = pseudothread.trampoline.reactor.watch(self._file, False, self._ready)
+            watched = pseudothread.trampoline.reactor.watch(file, False, self._ready)
+            self._pseudothread, self._watched, self._watched_to_write = pseudothread, watched, False
 
     def _ready(self) -> None:
         pseudothread = self._pseudothread
@@ -207,7 +225,7 @@ class _Read(_Operation):
         self._failed(failure)
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, (ConnectionError, TimeoutError)):
+        if _is_loss(error):
             told = _told[self._file] = _told.get(self._file, 0) + 1
             if told >= _TRIES:
                 self._pseudothread.close()
@@ -221,13 +239,13 @@ class _Read(_Operation):
 class _Write(_Operation):
     __slots__ = ("_data", "_sent")
 
-    _writing = True
+    _writing = _of_stream = True
     _data: Any
     _sent: int
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         file, data = self._file, self._data
-        if file in _written:
+        if _written and ref(file) in _written:
             raise RuntimeError(f"another pseudothread writes to {describe(file)}: let one write, and hand on what it does")
         self._pseudothread = pseudothread
         self._watched = None
@@ -250,16 +268,20 @@ class _Write(_Operation):
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         if self._watched is not None:
-            _written.discard(self._file)
+            _written.discard(ref(self._file))
         super().withdraw(pseudothread)
 
     def _watch(self, writing: bool) -> None:
         super()._watch(writing)
-        _written.add(self._file)
+        _written.add(ref(self._file, _written.discard))
+
+    def _later(self) -> None:
+        super()._later()
+        _written.add(ref(self._file, _written.discard))
 
     def _ready(self) -> None:
         if self._watched is not None:
-            _written.discard(self._file)
+            _written.discard(ref(self._file))
         super()._ready()
 
     def _attempt(self) -> Any:
@@ -312,7 +334,7 @@ class nonblocking_accept(_OfSocket):
         if isinstance(error, ConnectionAbortedError):  # it was gone before it was accepted
             self._watch_again(False)
         else:
-            self._pseudothread.throw(error)
+            super()._fail(error)
 
     if TYPE_CHECKING:
 
@@ -322,9 +344,14 @@ class nonblocking_accept(_OfSocket):
 
 
 class nonblocking_handshake(_OfSocket):
-    """Make the TLS handshake of an `ssl.SSLSocket`, which else comes with the first read or write. `ssl.SSLError` if it fails."""
+    """Make the TLS handshake of an `ssl.SSLSocket`, which else comes with the first read or write.
+
+    `ssl.SSLError` if it fails, ConnectionLost if the other end goes away meanwhile.
+    """
 
     __slots__ = ()
+
+    _of_stream = True
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         super().__init__(sock)
@@ -332,8 +359,7 @@ class nonblocking_handshake(_OfSocket):
             raise TypeError(f"nonblocking_handshake() takes an ssl.SSLSocket, not {describe(sock)}")
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread, self._watched = pseudothread, None
-        self._ready()
+        self._begin(pseudothread)
 
     def _attempt(self) -> None:
         self._file.do_handshake()
@@ -350,9 +376,6 @@ class nonblocking_recvfrom(_OfSocket):
 
     def _attempt(self) -> Any:
         return self._file.recvfrom(self._nbytes)
-
-    def _fail(self, error: BaseException) -> None:
-        self._pseudothread.throw(error)
 
     if TYPE_CHECKING:
 
@@ -373,14 +396,16 @@ class nonblocking_sendto(_OfSocket):
         self._data, self._address = _buffer("nonblocking_sendto()", data), address
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread, self._watched = pseudothread, None
-        self._ready()
+        self._begin(pseudothread)
 
     def _attempt(self) -> Any:
         return self._file.sendto(self._data, self._address)
 
-    def _fail(self, error: BaseException) -> None:
-        self._pseudothread.throw(error)
+    def _watch_again(self, writing: bool) -> None:
+        if self._file.family == getattr(socket, "AF_UNIX", None):  # it can be written at any time: the system does not know to whom
+            self._later()
+        else:
+            super()._watch_again(writing)
 
     if TYPE_CHECKING:
 
@@ -404,13 +429,7 @@ class readable(_Operation):
             )
 
     def _attempt(self) -> None:
-        if type(self._file) is not int and self._file.fileno() == -1:
-            raise OSError(errno.EBADF, f"{describe(self._file)} was closed")
-
-    def _fail(self, error: BaseException) -> None:
-        if isinstance(error, ValueError):  # what the fileno() of a closed file raises
-            error = OSError(errno.EBADF, f"{describe(self._file)} was closed")
-        self._pseudothread.throw(error)
+        check_open(self._file)
 
     if TYPE_CHECKING:
 
@@ -472,11 +491,14 @@ else:
                 found = yield in_thread(_addresses, host, service, family)
         failure = None
         for kind, _, protocol, _, address in found:
-            sock = socket.socket(kind, socket.SOCK_STREAM, protocol)
+            sock, error = _opened(kind, protocol)
             try:
-                sock.setblocking(False)
-                error = sock.connect_ex(address)
-                if error in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN):
+                if sock is not None:
+                    error = sock.connect_ex(address)
+                while error == errno.EAGAIN and kind == getattr(socket, "AF_UNIX", None):  # the listener's queue is full
+                    yield sleep(_RETRY)
+                    error = sock.connect_ex(address)
+                if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
                     yield writable(sock)
                     error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if not error:
@@ -494,7 +516,18 @@ else:
             del failure  # whose traceback has this frame
 
 
+def _opened(kind: int, protocol: int) -> tuple[socket.socket | None, int | None]:
+    try:
+        sock = socket.socket(kind, socket.SOCK_STREAM, protocol)
+    except OSError as error:  # of a family that this system does not have, say: another address may be of another
+        return None, error.errno
+    sock.setblocking(False)
+    return sock, 0
+
+
 def _addresses(host: Any, service: Any, family: int, flags: int = 0) -> list[Any]:
+    if isinstance(service, int) and not 0 <= service < 65536:  # the system would take it modulo 65536
+        raise OSError(errno.EINVAL, f"{_at(host, service)}: a port is a number from 0 to 65535")
     try:
         return list(socket.getaddrinfo(host, service, family, socket.SOCK_STREAM, 0, flags))
     except OSError as error:
@@ -535,7 +568,12 @@ def _prepare(where: str, sock: Any) -> None:
     if not hasattr(sock, "recv") or not hasattr(sock, "gettimeout"):
         raise TypeError(f"{where}() takes a socket, not {describe(sock)}{not_yielded(sock)}")
     if sock.gettimeout() != 0:
+        number_of(sock)  # OSError that names it, if it is closed
         sock.setblocking(False)
+
+
+def _is_loss(error: BaseException) -> bool:
+    return isinstance(error, (ConnectionError, TimeoutError)) or type(error).__name__ in ("SSLEOFError", "SSLZeroReturnError")
 
 
 def _wants(error: Exception) -> bool | None:
@@ -545,11 +583,12 @@ def _wants(error: Exception) -> bool | None:
 
 
 def _count(where: str, nbytes: int) -> int:
-    if type(nbytes) is not int and not hasattr(nbytes, "__index__") or isinstance(nbytes, bool):
+    if not hasattr(nbytes, "__index__") or isinstance(nbytes, bool):
         raise TypeError(f"{where} takes a number of bytes, not {describe(nbytes)}{not_yielded(nbytes)}")
+    nbytes = index(nbytes)
     if nbytes < 1:
         raise ValueError(f"{where} takes a number of bytes from 1 on, not {describe(nbytes)}")
-    return int(nbytes)
+    return nbytes
 
 
 def _buffer(where: str, data: Any) -> Any:
