@@ -1,5 +1,7 @@
-"""A reactor whose time passes only when nothing else is left to do: then its clock shows the next deadline at once. It is written by hand from
-the protocol alone, for tests of what `Trampoline` asks of a reactor, and `Jumping` is the package's own with such a clock."""
+"""A reactor whose time passes only when nothing else is left to do: then its clock shows the next deadline at once.
+
+`Jumping` is the package's own with such a clock; `ByHand` is written from the protocol alone.
+"""
 
 import threading
 

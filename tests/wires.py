@@ -1,4 +1,4 @@
-"""What the tests of sockets share: connections of every kind, peers, a reactor that counts, and a run that cannot hang and leaves nothing."""
+"""What the tests of sockets share: connections of every kind, peers, a reactor that counts, and a run that cannot hang."""
 
 import os
 import socket
