@@ -1,6 +1,6 @@
 """Time: `sleep()` and `timeout()`.
 
-Most run on a clock that jumps to the next deadline (`simulated.Jumping`), so what they say of the order and of the moment is exact, and none
+Most run on a clock that jumps to the next deadline (`simulated.Jumping`), so what they say of order and moment is exact, and none
 waits. The last compares random trees of sleeps and timeouts with a model of a few lines.
 """
 
