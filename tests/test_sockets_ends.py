@@ -6,14 +6,10 @@ import errno
 import gc
 import os
 import socket
-import sys
 import weakref
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
-from conftest import CORES
-from test_depth import run_script
 from wires import LIMIT, Counting, descriptors, fill, pair, place, play, reset
 
 from trampoline import (
@@ -29,8 +25,6 @@ from trampoline import (
     timeout,
     writable,
 )
-
-SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("sockets_*.py"))
 
 
 @pytest.fixture
@@ -502,10 +496,3 @@ def test_the_echo_handler_of_the_pep_ends_each_connection_and_never_spins(core, 
     del reactor
     gc.collect()
     assert descriptors() == before
-
-
-@pytest.mark.skipif(not hasattr(os, "fork") or sys.platform == "darwin", reason="there is no fork() to rely on")
-@pytest.mark.parametrize("core", CORES)
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_script(script, core):
-    assert run_script(script, core) == (0, "")
