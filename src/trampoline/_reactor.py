@@ -25,13 +25,15 @@ from itertools import count
 from time import monotonic
 
 from trampoline._base import describe
+from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
-    Ready: TypeAlias = Callable[[], object]
+    from trampoline._descriptors import Ready
+
     Events: TypeAlias = Iterable[tuple[int, int]]
     _Pollable: TypeAlias = "select.epoll | _Selectors"
 
@@ -50,19 +52,6 @@ class Deadline:
 
     def __init__(self, when: float, ready: Ready | None) -> None:
         self.when, self.ready = when, ready
-
-
-class Watched:
-    """A file that is registered, and who waits for it."""
-
-    __slots__ = ("fd", "file", "identity", "mask", "reading", "writing")
-
-    def __init__(self, fd: int, file: Callable[[], object] | None) -> None:
-        self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
-        self.identity = _identity(fd) if file is None else None
-        self.mask = 0  # for what it is registered
-        self.reading: Ready | None = None
-        self.writing: Ready | None = None
 
 
 class _Selectors:
@@ -108,7 +97,7 @@ class Reactor:
         if watched is None or watched.file is not None and watched.file() is not file:
             watched = self._replace(fd, file, watched)
         if (watched.writing if writing else watched.reading) is not None:
-            if watched.file is None and _is_closed(watched):
+            if watched.file is None and is_closed(watched):
                 self._closed(watched)
                 return self.watch(file, writing, ready)
             raise RuntimeError(
@@ -309,16 +298,16 @@ class Reactor:
         """Make a place for `file` where there was none, or another file was: its number is used again if that is closed, else shared."""
         if getattr(file, "gettimeout", _non_blocking)() != 0:
             file.setblocking(False)
-        if old is not None and not _is_closed(old):
+        if old is not None and not is_closed(old):
             wanted = self._wanted(old)
             self._register(old, 0)
-            old.file, old.identity = None, _identity(fd)
+            old.file, old.identity = None, identity_of(fd)
             self._register(old, wanted, file)
             return old
         if old is not None:
             self._closed(old)
         lasting = isinstance(file, (socket.socket, io.IOBase))
-        watched = Watched(fd, weakref.ref(file, _forget(self._files, self._selector, fd)) if lasting else None)
+        watched = Watched(fd, weakref.ref(file, forgetting(self._files, self._selector, fd)) if lasting else None)
         self._files[fd] = watched
         return watched
 
@@ -339,7 +328,7 @@ class Reactor:
     def _sweep(self) -> bool:
         """Look for closed files that somebody waits for. Return whether there are any."""
         for watched in list(self._files.values()):
-            if (watched.reading is not None or watched.writing is not None) and _is_closed(watched):
+            if (watched.reading is not None or watched.writing is not None) and is_closed(watched):
                 self._closed(watched)
         return bool(self._due)
 
@@ -355,65 +344,13 @@ class Reactor:
             watched.mask, wanted = 0, self._wanted(watched)
             if wanted:
                 if watched.file is not None:
-                    watched.file = weakref.ref(watched.file(), _forget(self._files, self._selector, watched.fd))
+                    watched.file = weakref.ref(watched.file(), forgetting(self._files, self._selector, watched.fd))
                 with suppress(OSError):  # it is closed: who waits for it is told
                     self._register(watched, wanted)
 
 
 def _non_blocking() -> int:
     return 0
-
-
-def number_of(file: Any) -> int:
-    """Return the descriptor's number of a file, or of what is one. OSError if it is closed, TypeError if it is no file."""
-    try:
-        fd = file if type(file) is int else file.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        raise TypeError(f"a file is a number or has a fileno(), but {describe(file)} has none") from None
-    except ValueError:
-        fd = -1
-    if type(fd) is not int:
-        raise TypeError(f"the fileno() of {describe(file)} is {describe(fd)}, not a number")
-    if fd < 0:
-        raise OSError(errno.EBADF, f"{describe(file)} is closed")
-    return fd
-
-
-def check_open(file: Any) -> None:
-    """Raise OSError if a file is closed, TypeError if it is none."""
-    _identity(number_of(file))
-
-
-def _identity(fd: int) -> tuple[int, int] | None:
-    """Return what tells a file from the next that has its number. OSError if it is closed."""
-    if os.name != "posix":
-        return None
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        raise OSError(errno.EBADF, f"the descriptor {fd} is closed") from None
-    return status.st_dev, status.st_ino
-
-
-def _is_closed(watched: Watched) -> bool:
-    try:
-        if watched.file is None:
-            return _identity(watched.fd) != watched.identity
-        file: Any = watched.file()
-        return file is None or file.fileno() != watched.fd
-    except (OSError, ValueError):
-        return True
-
-
-def _forget(files: dict[int, Watched], selector: Any, fd: int) -> Callable[[weakref.ref[Any]], None]:
-    def forget(gone: weakref.ref[Any]) -> None:
-        watched = files.get(fd)
-        if watched is not None and watched.file is gone:
-            del files[fd]
-            with suppress(OSError, ValueError, KeyError):
-                selector.unregister(fd)
-
-    return forget
 
 
 def _after_fork() -> None:
