@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 from operator import index
 
-from trampoline._base import Suspension, describe, not_yielded
+from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
 from trampoline._descriptors import check_open, number_of
 
 TYPE_CHECKING = False
@@ -42,9 +42,11 @@ class Operation(Suspension):
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         watched = pseudothread.trampoline.reactor.watch(self._file, self._writing, self._ready)
         self._pseudothread, self._watched, self._watched_to_write = pseudothread, watched, self._writing
+        if pseudothread.waits_for is not self:
+            self.withdraw(pseudothread)  # again: another thread, or a signal handler, has thrown into it before there was anything to undo
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
-        watched, self._watched = self._watched, None
+        watched, self._watched = getattr(self, "_watched", None), None
         if watched is None:
             return
         if self._watched_to_write is None:
@@ -62,6 +64,12 @@ class Operation(Suspension):
     def _watch(self, writing: bool) -> None:
         self._watched, self._watched_to_write = None, writing
         self._watched = self._pseudothread.trampoline.reactor.watch(self._file, writing, self._ready)
+        self._keep_watching()
+
+    def _keep_watching(self) -> None:
+        """Withdraw if it was thrown into meanwhile, as in `suspend()`."""
+        if self._pseudothread.waits_for is not self:
+            self.withdraw(self._pseudothread)
 
     def _attempt(self) -> Any:
         """Return what the operation gives, or AGAIN."""
@@ -79,10 +87,13 @@ class Operation(Suspension):
         else:
             if got is AGAIN:
                 self._watch_again(self._writing)
-            else:
-                pseudothread.resume(got)
+            elif not resumed(pseudothread, self, got):
+                self._drop(got)
             return
         self._failed(failure)
+
+    def _drop(self, got: Any) -> None:
+        """Let go of what nobody takes: another thread, or a signal handler, has thrown into the pseudothread during the attempt."""
 
     def _failed(self, error: Exception) -> None:
         """Wait once more if that is what the error says, else throw it."""
@@ -110,6 +121,7 @@ class Operation(Suspension):
     def _later(self) -> None:
         reactor = self._pseudothread.trampoline.reactor
         self._watched, self._watched_to_write = reactor.at(reactor.clock() + RETRY, self._ready), None
+        self._keep_watching()
 
     def _fail(self, error: BaseException) -> None:
         if self._of_stream and is_loss(error) and not isinstance(error, ConnectionLost):
@@ -118,7 +130,7 @@ class Operation(Suspension):
             error = lost
         elif isinstance(error, OSError) and error.errno == errno.EBADF:
             error = OSError(errno.EBADF, f"{describe(self._file)} is closed")
-        self._pseudothread.throw(error)
+        thrown(self._pseudothread, self, error)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({describe(self._file)})"

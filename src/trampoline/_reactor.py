@@ -67,7 +67,7 @@ class _Selectors:
 
 
 class Reactor:
-    """Files and deadlines. `clock` gives seconds and never goes back. Not for several threads but for `knock()`."""
+    """Files and deadlines. `clock` gives seconds and never goes back. For one thread, but for what says otherwise."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
@@ -115,7 +115,7 @@ class Reactor:
         return watched
 
     def unwatch(self, watched: Watched, writing: bool) -> None:
-        """Forget who waits for that. Nothing happens if nobody does."""
+        """Forget who waits for that. Nothing happens if nobody does. From any thread, for `throw()` is."""
         if (watched.writing if writing else watched.reading) is None:
             return
         if writing:
@@ -133,20 +133,22 @@ class Reactor:
         """
         if when != when:
             raise ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(self.clock)}, should give numbers")
+        if self._cancelled > _MANY and self._cancelled > len(self._deadlines) // 2:
+            left = [entry for entry in self._deadlines if entry[2].ready is not None]
+            heapify(left)
+            dropped = len(self._deadlines) - len(left)
+            self._deadlines = left
+            self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
         deadline = Deadline(when, ready)
         heappush(self._deadlines, (when, next(self._numbers), deadline))
         return deadline
 
     def cancel(self, deadline: Deadline) -> None:
-        """Forget that deadline. Nothing happens if it has passed."""
+        """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
         if deadline.ready is None:
             return
         deadline.ready = None
         self._cancelled += 1
-        if self._cancelled > _MANY and self._cancelled > len(self._deadlines) // 2:
-            self._deadlines = [entry for entry in self._deadlines if entry[2].ready is not None]
-            heapify(self._deadlines)
-            self._cancelled = 0
 
     def poll(self, timeout: float | None = None) -> Events:
         """Wait for something to be ready, until the next deadline or a knock, at most `timeout` seconds. Return what `dispatch()` takes."""

@@ -66,6 +66,9 @@ class nonblocking_accept(_OfSocket):
             raise ConnectionAbortedError from None  # no fault of the listener's, and so no end of the loop that accepts
         return connected
 
+    def _drop(self, got: Any) -> None:
+        got.close()
+
     def _fail(self, error: BaseException) -> None:
         if isinstance(error, ConnectionAbortedError):  # it was gone before it was accepted
             self._watch_again(False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from weakref import WeakKeyDictionary, ref
 
-from trampoline._base import describe
+from trampoline._base import describe, resumed
 from trampoline._operations import AGAIN, ConnectionLost, Operation, buffer_of, count_of, is_loss, prepare
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from trampoline._core import core
 
 _TRIES = 10  # how often a pseudothread is told that what it reads is lost
-_told: WeakKeyDictionary[socket.socket, int] = WeakKeyDictionary()
+_told: WeakKeyDictionary[socket.socket, WeakKeyDictionary[core.Pseudothread[Any], int]] = WeakKeyDictionary()
 _Socket = socket.socket
 _written: set[ref[Any]] = set()  # the sockets to which something is left to be written
 
@@ -30,8 +31,10 @@ def nonblocking_read(sock: socket.socket, nbytes: int = 65536) -> Called[bytes]:
     """Read from a stream socket: give from 1 to `nbytes` bytes, as soon as there are any.
 
     ConnectionLost at the end of the stream and when the connection is reset. A pseudothread that goes on to read what it was told is lost
-    is closed at the tenth time: so PEP 342's `echo_handler`, which does, exits "normally if connection lost". ValueError if `nbytes` is
-    less than 1.
+    is closed at the tenth time, and the connection shut down unless somebody writes to it: so PEP 342's `echo_handler`, which does, exits
+    "normally if connection lost", and a client that closed only its own half gets its end. ValueError if `nbytes` is less than 1.
+
+    Whoever is thrown into by another thread or a signal handler may lose what is read at that moment.
     """
     if type(sock) is not _Socket:
         prepare("nonblocking_read", sock)
@@ -70,6 +73,8 @@ class _Read(Operation):
         else:
             watched = pseudothread.trampoline.reactor.watch(file, False, self._ready)
             self._pseudothread, self._watched, self._watched_to_write = pseudothread, watched, False
+            if pseudothread.waits_for is not self:
+                self.withdraw(pseudothread)  # as in Operation.suspend()
 
     def _ready(self) -> None:
         pseudothread = self._pseudothread
@@ -82,16 +87,20 @@ class _Read(Operation):
             failure = error
         else:
             if data:
-                pseudothread.resume(data)
+                resumed(pseudothread, self, data)
                 return
             failure = ConnectionLost(f"the other end has closed the connection of {describe(self._file)}")
         self._failed(failure)
 
     def _fail(self, error: BaseException) -> None:
         if is_loss(error):
-            told = _told[self._file] = _told.get(self._file, 0) + 1
-            if told >= _TRIES:
-                self._pseudothread.close()
+            told, pseudothread = _told.setdefault(self._file, WeakKeyDictionary()), self._pseudothread
+            told[pseudothread] = told.get(pseudothread, 0) + 1
+            if told[pseudothread] >= _TRIES:
+                if ref(self._file) not in _written:
+                    with suppress(OSError):  # it was reset
+                        self._file.shutdown(socket.SHUT_RDWR)
+                pseudothread.close()
                 return
         super()._fail(error)
 
@@ -114,7 +123,7 @@ class _Write(Operation):
         self._watched = None
         self._sent = 0
         if not data:
-            pseudothread.resume(0)
+            resumed(pseudothread, self, 0)
             return
         try:
             sent = file.send(data)
@@ -122,7 +131,7 @@ class _Write(Operation):
             failure = error
         else:
             if sent == len(data):
-                pseudothread.resume(sent)
+                resumed(pseudothread, self, sent)
             else:
                 self._sent = sent
                 self._watch_again(True)
@@ -130,17 +139,21 @@ class _Write(Operation):
         self._failed(failure)
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
-        if self._watched is not None:
+        if getattr(self, "_watched", None) is not None:
             _written.discard(ref(self._file))
         super().withdraw(pseudothread)
 
     def _watch(self, writing: bool) -> None:
-        super()._watch(writing)
         _written.add(ref(self._file, _written.discard))
+        try:
+            super()._watch(writing)
+        except BaseException:
+            _written.discard(ref(self._file))
+            raise
 
     def _later(self) -> None:
-        super()._later()
         _written.add(ref(self._file, _written.discard))
+        super()._later()
 
     def _ready(self) -> None:
         if self._watched is not None:
