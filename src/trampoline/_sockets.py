@@ -55,7 +55,8 @@ class nonblocking_accept(_OfSocket):
         try:
             if context is not None:
                 connected.getpeername()  # a wrap_socket() that fails of itself leaks
-                connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
+                ragged = listener.suppress_ragged_eofs
+                connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=ragged)
                 connected.getpeername()  # of one that is reset meanwhile it makes one that speaks no TLS
             connected.setblocking(False)
             _no_delay(connected)
