@@ -77,3 +77,23 @@ class Park(trampoline.Suspension):
 def park():
     """A suspension that waits for the test."""
     return Park()
+
+
+@pytest.fixture
+def ends():
+    """Two connected Unix sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def tcp():
+    """Two connected TCP sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair("TCP")
+    with ours, theirs:
+        yield ours, theirs

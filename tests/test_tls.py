@@ -212,6 +212,21 @@ def test_a_peer_that_goes_away_before_the_handshake(core, tls13, how):
     assert type(cause) is (ssl.SSLEOFError if how == "close" else ConnectionResetError)
 
 
+def test_a_peer_that_is_gone_before_it_is_accepted_ends_no_loop(core, tls13):
+    def serves():
+        with (yield nonblocking_accept(listener)) as sock:
+            return (yield read_exactly(sock, 4))
+
+    def speaks():
+        with (yield tls13.connected(listener)) as sock:
+            yield nonblocking_write(sock, b"here")
+
+    with tls13.listener() as listener:
+        for _ in range(3):
+            reset(socket.create_connection(listener.getsockname()))
+        assert play(core, serves(), speaks())[0] == b"here"
+
+
 def test_a_peer_that_says_nothing_is_let_go_after_a_while(core, tls13):
     def serves():
         with (yield nonblocking_accept(listener)) as sock:

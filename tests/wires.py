@@ -110,3 +110,16 @@ def on_a_thread(function, *args):
         assert not thread.is_alive()
     if errors:
         raise errors[0]
+
+
+def error_of(suspension, kind=OSError):
+    """Wait, and return the error that comes."""
+    try:
+        yield suspension
+    except kind as error:
+        return error
+    raise AssertionError(f"no error came out of {suspension!r}")
+
+
+def value_of(suspension):
+    return (yield suspension)
