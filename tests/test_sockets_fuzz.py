@@ -21,8 +21,11 @@ PATTERN = bytes(n * 7 % 251 for n in range(251)) * 8000  # a byte that is lost o
 class Connection:
     """One connection, and what came and went at each end. The peer uses its socket itself, without the functions that are tested."""
 
-    def __init__(self, kind, script, sizes, limits, chunks):
+    def __init__(self, kind, room, script, sizes, limits, chunks):
         self.ours, self.theirs = pair(kind)
+        if room:  # the least that the system gives: most writes fill it
+            for sock in (self.ours, self.theirs):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         self.theirs.setblocking(False)
         self.script, self.chunks = script, chunks
         self.sizes, self.limits = itertools.cycle([*sizes, 10_000]), itertools.cycle([*limits, None])
@@ -132,6 +135,7 @@ LIMITS = st.sampled_from([None, 0, 0.0001, 0.001])
 CONNECTIONS = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["Unix", "TCP"]),
+        "room": st.sampled_from([0, 4096]),
         "script": st.lists(STEPS, max_size=12),
         "sizes": st.lists(SIZES, max_size=4),
         "limits": st.lists(LIMITS, max_size=3),
