@@ -6,6 +6,7 @@ TRAMPOLINE_TEST_CORES=c,python, as `.ci/run` sets it, makes a missing C core a f
 import importlib
 import importlib.util
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -77,6 +78,15 @@ class Park(trampoline.Suspension):
 def park():
     """A suspension that waits for the test."""
     return Park()
+
+
+@pytest.fixture
+def quick_switches():
+    """Let threads interrupt one another as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture
