@@ -107,3 +107,18 @@ def tcp():
     ours, theirs = pair("TCP")
     with ours, theirs:
         yield ours, theirs
+
+
+@pytest.fixture
+def t(core):
+    """A trampoline on a clock that jumps. Whatever a test does, it leaves no deadline behind."""
+    from simulated import Jumping
+
+    reactor = Jumping()
+    trampoline = core.Waiting(reactor=reactor)
+    yield trampoline
+    trampoline.close()
+    assert not reactor.waiting
+    assert not vars(trampoline).get("_pending")
+    assert trampoline._limits == 0
+    reactor.close()
