@@ -23,7 +23,8 @@ cdef extern from *:
     #include "frameobject.h"
     /* Cython finds the code object of a traceback's entry again by its line alone, and this unit has several files: where it found another
        function's the entry gets one of its own. The macro stands for the one call that Cython's traceback makes. */
-    static PyFrameObject *ct_frame(PyThreadState *state, PyCodeObject *found, PyObject *globals, const char *file, const char *name, int line) {
+    static PyFrameObject *ct_frame(PyThreadState *state, PyCodeObject *found, PyObject *globals,
+                                   const char *file, const char *name, int line) {
         PyObject *error;
         PyCodeObject *code;
         PyFrameObject *frame = NULL;

@@ -63,8 +63,8 @@ __all__ = [
 ]
 _HOMES = {
     "Deadlock": "_deadlock",
-    "dump_on_signal": "_dump",
     "Reactor": "_reactor",
+    "dump_on_signal": "_dump",
     "in_thread": "_threads",
     "sleep": "_time",
     "timeout": "_time",

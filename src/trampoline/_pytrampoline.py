@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from _weakref import ref
 from contextvars import Context
-from itertools import count
 from time import monotonic
-from _weakrefset import WeakSet
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
@@ -29,8 +28,8 @@ from trampoline._pyturns import Turns
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
 
-_all = WeakSet()
-_numbers = count()
+_all = []  # weak references to all trampolines, the oldest first, and to some that are gone
+_most = 64  # that may stand there before those are taken out
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
@@ -38,8 +37,8 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_number", "_overridden", "_parked", "_queue",
-        "_runner", "_running", "_waker_", "__weakref__",
+        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
+        "_queue", "_runner", "_running", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -55,11 +54,10 @@ class BaseTrampoline(Turns):
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
-        self._number = next(_numbers)
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
         self._check_overridden()
-        _all.add(self)
+        _enlist(self)
         return self
 
     @property
@@ -283,7 +281,15 @@ class BaseTrampoline(Turns):
 
 def _live():
     """Return all trampolines that there are, the newest first."""
-    return sorted(_all, key=lambda trampoline: trampoline._number, reverse=True)
+    return [trampoline for found in reversed(_all) if (trampoline := found()) is not None]
+
+
+def _enlist(trampoline):
+    global _most
+    if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
+        _all[:] = [found for found in _all if found() is not None]
+        _most = 2 * len(_all) + 64
+    _all.append(ref(trampoline))
 
 
 def _check_stack(coroutine, stack):

@@ -61,13 +61,14 @@ class Snapshot(NamedTuple):
 
 def pseudothreads_of(trampoline: Layer) -> list[core.Pseudothread[Any]]:
     """Return all pseudothreads that have not ended: the one whose turn it is, those in the queue, those parked."""
-    found: dict[int, Any] = {}
+    found: dict[int, core.Pseudothread[Any]] = {}
     running = trampoline._turn
     queued: list[object] = []
     with suppress(Exception):  # a queue of the user's, which may be changed at this moment or not be iterable
         queued = list(trampoline.queue)
-    for entry in (running, *queued, *trampoline._all_parked()):
-        if isinstance(entry, type(running) if running is not None else _kinds()) and not entry.done:
+    entries: tuple[Any, ...] = (running, *queued, *trampoline._all_parked())
+    for entry in entries:
+        if type(entry) in _kinds() and not entry.done:
             found.setdefault(id(entry), entry)
     return list(found.values())
 
@@ -113,7 +114,7 @@ def _place(file: str, line: int, name: str, frame: FrameType | None, with_locals
 
 def _calls(pseudothread: core.Pseudothread[Any], innermost: FrameType | None, with_locals: bool) -> Iterator[Place]:
     """Give the plain functions that the coroutine of the frame `innermost`, which runs, is in."""
-    frames = []
+    frames: list[FrameType] = []
     frame = sys._current_frames().get(pseudothread.trampoline._thread or 0)
     while frame is not None and frame is not innermost:
         if frame.f_globals.get("__name__") == __name__:
@@ -133,7 +134,7 @@ def _calls(pseudothread: core.Pseudothread[Any], innermost: FrameType | None, wi
 _PACKAGE = __file__.rpartition("_stacks.")[0]
 
 
-def described(pseudothread: core.Pseudothread[Any], with_locals: bool = False) -> list[str]:
+def described(pseudothread: core.Pseudothread[Any], with_locals: bool = False, with_age: bool = False) -> list[str]:
     """Return the lines that tell of one pseudothread: its name and state, and below that its coroutines, the root first."""
     stack = pseudothread.stack
     left_out = len(stack) - 2 * _MOST_COROUTINES
@@ -145,7 +146,7 @@ def described(pseudothread: core.Pseudothread[Any], with_locals: bool = False) -
     shot = _shot(pseudothread, tuple(places), innermost, with_locals)
     waits = "" if shot.waits_for is None else f" for {shot.waits_for}"
     where = "" if shot.added is None else f", added at {shot.added[0]}:{shot.added[1]}"
-    ago = "" if shot.age is None else f" {_duration(shot.age)} ago"
+    ago = "" if shot.age is None or not with_age else f" {_duration(shot.age)} ago"
     lines = [f"{shot.name}, {shot.state}{waits}{where}{ago}"]
     if first:
         lines += [*_lines(first), f"  ... {left_out:,} more coroutines"]
@@ -192,7 +193,7 @@ def told(trampoline: Layer, with_locals: bool = False) -> str:
     many = "pseudothread" if len(found) == 1 else "pseudothreads"
     lines = [f"{describe(trampoline)}, {running}: {len(found):,} {many}" + (f" ({counts})" if counts else "")]
     for pseudothread in found:
-        lines += described(pseudothread, with_locals)
+        lines += described(pseudothread, with_locals, with_age=True)
     return "\n".join(lines) + "\n"
 
 
