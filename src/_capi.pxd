@@ -60,6 +60,7 @@ cdef extern from *:
     void Py_LeaveRecursiveCall() noexcept
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
+    PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
@@ -86,6 +87,7 @@ cdef extern from *:
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
     PyObject* Py_None
+    PyObject* Py_NotImplemented
     ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
     sendfunc ct_send_of(PyTypeObject*) noexcept
     void ct_prefetch(void*) noexcept

@@ -39,7 +39,7 @@ cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_at_once = "at_once", word_take_back = "take_back", word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
 
 
 include "_pseudothread.pxi"

@@ -52,6 +52,8 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef PyObject* suspension = unpark(self, "resume")
+        if self.special & PROMPTLY:
+            value = (value, <object>suspension)
         Py_INCREF(value)
         self.value = <PyObject*>value
         cdef BaseTrampoline t = self.trampoline
@@ -73,7 +75,7 @@ cdef class Pseudothread:
         t.leaving += 1
         cdef PyObject* failure = withdraw(suspension, self)
         self.value = <PyObject*>error
-        self.special |= THROWING
+        self.special = self.special & ~PROMPTLY | THROWING
         cdef PyObject* other = go_on(t, self)
         t.leaving -= 1
         Py_DECREF(<object>suspension)
@@ -91,7 +93,7 @@ cdef class Pseudothread:
         cdef PyObject* failure = NULL
         cdef PyObject* top
         cdef PyObject* held
-        cdef bint parked = self.state == PARKED
+        cdef bint parked = self.state == PARKED, given = (self.special & PROMPTLY) != 0
         if self.state == ENDED:
             return
         if self.state == RUNNING:
@@ -103,9 +105,12 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~THROWING
+        self.special &= ~(THROWING | PROMPTLY)
         if parked:
             failure = withdraw(held, self)
+        elif given:
+            failure = dropped(PyObject_CallMethodObjArgs(
+                PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
         Py_XDECREF(held)
         while True:
             top = self.top

@@ -15,7 +15,9 @@ cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** 
     cdef PyObject* context = NULL
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
-    p.special &= ~THROWING
+    if p.special & PROMPTLY:
+        sent = PyTuple_GET_ITEM(sent, 0)
+    p.special &= ~(THROWING | PROMPTLY)
     if p.special & IN_CONTEXT:
         context = <PyObject*>p.details[1]
     if context == NULL or context == outer:
@@ -128,6 +130,19 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
         return raised(got)
     cdef int outcome = CALL if PyGen_CheckExact(instead) else meaning(got)
     return VALUE if outcome == ADAPT else outcome
+
+
+cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexcept:
+    """Put what `p` is sent without waiting, or thrown, in the place of `sent`. Return False if it must wait."""
+    cdef PyObject* instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
+    if instead == Py_NotImplemented:
+        Py_DECREF(<object>instead)
+        return False
+    if instead == NULL:
+        instead = ct_fetch()
+        p.special |= THROWING
+    set_result(sent, instead)
+    return True
 
 
 cdef int caught(PyObject** got) noexcept:

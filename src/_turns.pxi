@@ -87,21 +87,32 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* let_go
     cdef PyObject* got
     cdef PyObject* failure
-    cdef int outcome
+    cdef int outcome, prompt
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
     (<Pseudothread>p).value = NULL
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
-            outcome = send_to_generator(top, sent, &got)
-        else:
-            outcome = resume(<Pseudothread>p, top, sent, &got)
-        if outcome == NEXT:
+        prompt = MOST_PROMPT
+        while True:
+            if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+                outcome = send_to_generator(top, sent, &got)
+            else:
+                outcome = resume(<Pseudothread>p, top, sent, &got)
+            if outcome != NEXT:
+                break
             outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
             if outcome == ADAPT:
                 outcome = adapted(t, &got)
+            if outcome != PROMPT:
+                break
+            if not prompt or not prompted(<Pseudothread>p, got, &sent):
+                outcome = WAIT
+                (<Pseudothread>p).special |= PROMPTLY
+                break
+            prompt -= 1
+            Py_DECREF(<object>got)
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile

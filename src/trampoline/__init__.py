@@ -11,8 +11,11 @@ from trampoline._trampoline import Trampoline, trampoline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from trampoline._base import ChannelClosed
+    from trampoline._channel import Channel
     from trampoline._deadlock import Deadlock
     from trampoline._reactor import Reactor
+    from trampoline._synchronising import Event, Lock, Semaphore
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
     from trampoline.nonblocking import (
@@ -35,10 +38,15 @@ call = core.call
 
 __version__ = "0.1.0"
 __all__ = [
+    "Channel",
+    "ChannelClosed",
     "ConnectionLost",
     "Deadlock",
+    "Event",
+    "Lock",
     "Pseudothread",
     "Reactor",
+    "Semaphore",
     "Suspension",
     "TailCall",
     "Trampoline",
@@ -60,7 +68,11 @@ __all__ = [
     "trampoline",
     "writable",
 ]
-_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time"}
+_HOMES = {
+    **{"Channel": "_channel", "ChannelClosed": "_base", "Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads"},
+    **dict.fromkeys(("Event", "Lock", "Semaphore"), "_synchronising"),
+    **{"sleep": "_time", "timeout": "_time"},
+}
 
 
 def __getattr__(name: str) -> object:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-CALL, VALUE, TAIL, WAIT, ERROR, ADAPT = range(6)  # what a turn ended with, its outcome; ADAPT is looked at again
-kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT or ADAPT
+CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT = range(7)  # what a turn ended with, its outcome; the last two are looked at again
+MOST_PROMPT = 100  # waits that were none, in a row, until others have their turns
+kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -43,11 +44,17 @@ class TailCall(BaseException):
         self.call = call
 
 
+class ChannelClosed(Exception):
+    """A `Channel` is closed: nothing can be put into it, and when it is empty nothing can be had from it."""
+
+
 class Suspension:
     """Derive from it what a pseudothread can wait for: to yield (or await, or yield from) an instance parks the pseudothread.
 
     Right after the yield `suspend(pseudothread)` is called. It sees to it that `pseudothread.resume(value)` or `.throw(error)` is called
     later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when somebody else ends the waiting.
+
+    A class whose instances often need not be waited for defines `at_once(pseudothread)` too, which is asked first.
     """
 
     __slots__ = ("__weakref__",)
@@ -60,6 +67,17 @@ class Suspension:
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> object:
         """Undo what `suspend()` arranged: `pseudothread`, which waits for it, is thrown into or closed."""
+
+    def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
+        """Return what `pseudothread` gets without waiting, or NotImplemented: it is parked then, and `suspend()` called.
+
+        With what this returns it goes on in the same turn. An error raised here arrives at the yield. Where it had none of it 100 times
+        in a row it is not asked, so that others have their turns: `suspend()` must do the same, by `pseudothread.resume(value)`.
+        """
+        return NotImplemented
+
+    def take_back(self, pseudothread: core.Pseudothread[Any], value: Any) -> object:
+        """Have `value` back: `pseudothread` was resumed with it, and closed before its turn. Asked of a class with `at_once()` only."""
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -126,6 +144,8 @@ def meaning_of(got: object) -> int:
     kind = type(got)
     try:
         meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
+        if meaning == WAIT and kind.at_once is not Suspension.at_once:
+            meaning = PROMPT
         if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy

@@ -11,11 +11,13 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, NEXT
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
+    PROMPTLY = 8
+    MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
 
@@ -27,7 +29,7 @@ cdef class Pseudothread:
     cdef unsigned int depth, capacity
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
-    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
+    cdef char state, special  # special: a set of THROWING and what follows it above
     cdef int instruction
     cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
     cdef object linked, code

@@ -17,7 +17,7 @@ from trampoline._base import (
     no_copy,
     place_of,
 )
-from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
+from trampoline._pyresume import INTERRUPTED, PROMPTLY, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
@@ -84,7 +84,7 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("resume")
-            self._payload = value
+            self._payload = (value, suspension) if self._special & PROMPTLY else value
             trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -104,7 +104,7 @@ class Pseudothread:
                 suspension.withdraw(self)
             finally:
                 self._payload = error
-                self._special |= THROWING
+                self._special = self._special & ~PROMPTLY | THROWING
                 trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -120,14 +120,14 @@ class Pseudothread:
             return
         if self._state == RUNNING:
             raise self._misuse("close")
-        failure, parked = None, self._state == PARKED
+        failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
         held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._payload = RUNNING, None
-        if parked:
+        self._state, self._payload, self._special = RUNNING, None, self._special & ~PROMPTLY
+        if parked or given:
             try:
-                held.withdraw(self)
+                held.withdraw(self) if parked else held[1].take_back(self, held[0])
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
