@@ -211,7 +211,11 @@ cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure)
     if error == NULL:
         return ct_fetch()
     p.special |= THROWING
+    global ct_promptly
+    cdef int promptly = ct_promptly
+    ct_promptly = 0  # whatever waits is refused
     cdef int outcome = resume(p, coroutine, error, &got)
+    ct_promptly = promptly
     Py_DECREF(<object>error)
     if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
         return got

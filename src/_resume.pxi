@@ -67,7 +67,7 @@ cdef bint delegates(PyObject* coroutine) noexcept:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
-    return inner != Py_None and Py_TYPE(inner) != &ct_call_type
+    return inner != Py_None and Py_TYPE(inner) != &ct_call_type and Py_TYPE(inner) != ct_operation_type
 
 
 cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
@@ -98,6 +98,8 @@ cdef inline int meaning(PyObject** got) noexcept:
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
+    if Py_TYPE(got[0]) == ct_operation_type:
+        return PROMPT
     if PyCoro_CheckExact(got[0]):
         return CALL
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
@@ -134,7 +136,17 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
 
 cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexcept:
     """Put what `p` is sent without waiting, or thrown, in the place of `sent`. Return False if it must wait."""
-    cdef PyObject* instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
+    cdef PyObject* instead
+    cdef int how
+    if Py_TYPE(suspension) == ct_operation_type:
+        how = operate(<ct_Operation*>suspension, &instead)
+        if how == CT_WAIT:
+            return False
+        if how == CT_FAILED:
+            p.special |= THROWING
+        set_result(sent, instead)
+        return True
+    instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
     if instead == Py_NotImplemented:
         Py_DECREF(<object>instead)
         return False

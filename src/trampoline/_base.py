@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT = range(7)  # what a turn ended with, its outcome; the last two are looked at again
 MOST_PROMPT = 100  # waits that were none, in a row, until others have their turns
+promptly = [0]  # how many more there may be in this turn, for the core in Python
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
@@ -104,14 +105,14 @@ else:
         return (yield (callee, callee := None)[0])
 
 
-_own_codes: tuple[CodeType, ...] = (call.__code__, Suspension.__iter__.__code__)
+own_codes: set[CodeType] = {call.__code__, Suspension.__iter__.__code__}
 
 
 def end_of_call(caller: object) -> None:
     """End the `call()` at which `caller` stands, if it does, before an error is thrown in: else the traceback would show it."""
     inner = _inner(caller)
     while inner is not None:
-        if _ask(inner, "gi_code") in _own_codes:
+        if _ask(inner, "gi_code") in own_codes:
             inner.close()
             return
         inner = _inner(inner)
@@ -199,6 +200,45 @@ def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None
     return error.with_traceback(traceback)
 
 
+def counted(where: str, value: int) -> int:
+    """Return `value` if it is a number from 0 on, else raise the error that says so."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{where} takes a whole number, not {describe(value)}{not_yielded(value)}")
+    if value < 0:
+        raise ValueError(f"{where} takes a number from 0 on, not {value}")
+    return value
+
+
+def in_two_threads(waited: object, pseudothread: core.Pseudothread[Any]) -> RuntimeError:
+    """Return the RuntimeError for what is used in another thread than that in which `pseudothread` waits for it, or has it."""
+    return RuntimeError(
+        f"{waited!r} is used in two threads: {pseudothread.name!r} runs in another than this. It is for trampolines of one thread; "
+        "from another resume a suspension of your own, or have in_thread() call it there"
+    )
+
+
+def closed_channel(verb: str, channel: object) -> ChannelClosed:
+    """Return the error of who finds a channel closed."""
+    return ChannelClosed(f"cannot {verb} {channel!r}: it is closed")
+
+
+def tell_channel(channel: Any, items: int, putters: int, getters: int) -> str:
+    """Return the repr of a channel."""
+    size = "any number" if channel.size is None else channel.size
+    closed = "closed" if channel.closed else ""
+    return tell(channel, f"{items} of {size} in it", closed, waiting(putters, " to put"), waiting(getters, " to get"))
+
+
+def tell(what: object, *told: str) -> str:
+    """Return the repr of what can be waited for, without what there is not to tell."""
+    return f"<{', '.join([f'{type(what).__name__} at {id(what):#x}', *filter(None, told)])}>"
+
+
+def waiting(count: int, how: str = "") -> str:
+    """Say how many wait."""
+    return f"{count} {'waits' if count == 1 else 'wait'}{how}" if count else ""
+
+
 def describe(value: object) -> str:
     """Return the repr of `value`, or the most of it."""
     try:
@@ -223,7 +263,7 @@ def places_of(coroutine: object) -> list[tuple[str, int, str]]:
     """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
     found = []
     inner = coroutine
-    while (code := _code_of(inner)) is not None and code not in _own_codes:
+    while (code := _code_of(inner)) is not None and code not in own_codes:
         frame = _ask(inner, "gi_frame") or _ask(inner, "cr_frame")
         found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
         inner = _inner(inner)

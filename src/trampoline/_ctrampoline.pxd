@@ -40,7 +40,17 @@ cdef class Pseudothread:
 cdef class Queue:
     cdef PyObject** ring
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
+    cdef object __weakref__
+
+
+cdef class Channel:
+    cdef Queue items
+    cdef Py_ssize_t room  # -1: no limit
+    cdef bint is_closed
+    cdef ct_Operation* putters[2]  # who waits to put: the first and the last
+    cdef ct_Operation* getters[2]
     cdef object __weakref__
 
 
@@ -179,6 +189,17 @@ cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
     return True
 
 
+cdef inline bint push_first(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.head = (queue.head - 1) & queue.mask
+    queue.ring[queue.head] = entry
+    queue.count += 1
+    return True
+
+
 cdef inline PyObject* take(Queue queue) noexcept:
     cdef PyObject* entry = queue.ring[queue.head]
     queue.head = (queue.head + 1) & queue.mask
@@ -236,7 +257,7 @@ cdef inline void drop_entries(Queue queue) noexcept:
     queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
     for index in range(count):
         entry = ring[(head + index) & mask]
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED:
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED and not queue.of_values:
             (<Pseudothread>entry).state = TAKEN
     for index in range(count):
         Py_DECREF(<object>ring[(head + index) & mask])

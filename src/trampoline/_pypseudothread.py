@@ -16,6 +16,7 @@ from trampoline._base import (
     name_of,
     no_copy,
     place_of,
+    promptly,
 )
 from trampoline._pyresume import INTERRUPTED, PROMPTLY, THROWING, behind, resume_specially
 
@@ -307,7 +308,8 @@ class Queue:
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
-    top = p._top
+    top, outer = p._top, promptly[0]
+    promptly[0] = 0  # whatever waits is refused
     try:
         got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):
@@ -316,6 +318,7 @@ def _close(p, failure):
         raised.__traceback__ = behind(raised.__traceback__)
         return raised
     finally:
+        promptly[0] = outer
         p = failure = None  # the frames of a traceback hold those that called them
     return ignored_exit(top, got)
 

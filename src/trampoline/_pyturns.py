@@ -6,7 +6,7 @@ from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of
+from trampoline._base import ADAPT, CALL, ERROR, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import INTERRUPTED, OWN_CODES, PROMPTLY, THROWING, behind, caught, looked_up, resume_specially, returned
 
@@ -76,7 +76,8 @@ class Turns:
         if p._state > TAKEN:
             self._current = None  # nothing is to be recovered: it was not its turn
             raise p._misuse("call")
-        let_go = got = None
+        let_go = got = instead = None
+        outer = promptly[0]
         attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
         take = iter(entries.popleft, MISSING) if entries is not None else None
         top, stack, value = p._top, p._stack, p._payload
@@ -85,7 +86,7 @@ class Turns:
         try:
             for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
                 sent = let_go = None  # an entry has been taken: now goes what the last turn let go
-                prompt = MOST_PROMPT
+                promptly[0] = MOST_PROMPT
                 while True:
                     try:
                         got = resume_specially(p, top, value) if p._special else top.send(value)
@@ -104,12 +105,13 @@ class Turns:
                         outcome, got = caught(raised) if got is None else looked_up(got, raised)
                     if outcome != PROMPT:
                         break
-                    instead = self._prompted(p, got) if prompt else NotImplemented
+                    instead = self._prompted(p, got) if promptly[0] > 0 else NotImplemented
                     if instead is NotImplemented:
                         outcome, p._special = WAIT, p._special | PROMPTLY
                         break
-                    value, got, prompt = instead, None, prompt - 1
+                    value, got = instead, None
                     instead = None
+                    promptly[0] -= 1
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
@@ -125,6 +127,7 @@ class Turns:
                     if outcome == WAIT:
                         self._held = (sent,)
                         top = stack = sent = None  # suspend() may make turns of `p`, and end it
+                        promptly[0] = outer
                         self._park(p, got)
                         return None
                     self._held = (top, sent)
@@ -152,9 +155,11 @@ class Turns:
                     p._payload, p._state = None, RUNNING
             p._payload = value
             self._held = (let_go, sent)
+            promptly[0] = outer
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
+            promptly[0] = outer
             p = top = stack = value = sent = let_go = got = instead = following = None
 
     def _continue(self, p):

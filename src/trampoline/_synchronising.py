@@ -9,7 +9,7 @@ from __future__ import annotations
 from _thread import get_ident
 from collections import OrderedDict
 
-from trampoline._base import Suspension, describe, not_yielded
+from trampoline._base import Suspension, counted, in_two_threads, tell, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Waited(Suspension):
         return None
 
     def _told(self, *told: str) -> str:
-        return tell(self, *told, waiting(len(self._waiters), ""))
+        return tell(self, *told, waiting(len(self._waiters)))
 
 
 class Event(Waited):
@@ -251,30 +251,8 @@ class _Done:
 DONE = _Done()
 
 
-def counted(where: str, value: int) -> int:
-    """Return `value` if it is an integer from 0 on, else raise the error that says so."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{where} takes a whole number, not {describe(value)}{not_yielded(value)}")
-    if value < 0:
-        raise ValueError(f"{where} takes a number from 0 on, not {value}")
-    return value
-
-
 def check_thread(waited: object, pseudothread: core.Pseudothread[Any]) -> None:
-    """Raise RuntimeError if the trampoline of `pseudothread`, which waits, runs in another thread than this."""
+    """Raise RuntimeError if the trampoline of `pseudothread` runs in another thread than this."""
     thread = pseudothread.trampoline._thread
     if thread is not None and thread != get_ident():
-        raise RuntimeError(
-            f"{waited!r} is used in two threads: {pseudothread.name!r} runs in another than this. It is for the trampolines of one "
-            "thread; from another thread resume a suspension of your own, or use in_thread()"
-        )
-
-
-def tell(what: object, *told: str) -> str:
-    """Return the repr of one of these."""
-    return f"<{', '.join([f'{type(what).__name__} at {id(what):#x}', *filter(None, told)])}>"
-
-
-def waiting(count: int, how: str) -> str:
-    """Say how many wait."""
-    return f"{count} {'waits' if count == 1 else 'wait'}{how}" if count else ""
+        raise in_two_threads(waited, pseudothread)

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import ChannelClosed, Suspension, describe
-from trampoline._synchronising import check_thread, counted, tell, waiting
+from trampoline._base import ChannelClosed, Suspension, closed_channel, counted, describe, own_codes, promptly, tell_channel
+from trampoline._core import core
+from trampoline._synchronising import check_thread
 
 _MISSING = object()  # in place of a default: ChannelClosed is raised
 _LAST = object()  # in place of a default: `async for` ends
@@ -70,11 +71,11 @@ class Channel:
         _first(self._putters), _first(self._getters)  # they refuse another thread
         self._closed = True
         while (putter := _first(self._putters)) is not None:
-            _taken(self._putters, putter).throw(_closed("put() into", self))
+            _taken(self._putters, putter).throw(closed_channel("put() into", self))
         while (getter := _first(self._getters)) is not None:
             pseudothread, default = _taken(self._getters, getter), getter._value
             if default is _MISSING:
-                pseudothread.throw(_closed("get() from", self))
+                pseudothread.throw(closed_channel("get() from", self))
             elif default is _LAST:
                 pseudothread.throw(StopAsyncIteration())
             else:
@@ -87,9 +88,7 @@ class Channel:
         return _Get(self, _LAST)
 
     def __repr__(self):
-        size = "any number" if self._size is None else self._size
-        told = (f"{len(self._items)} of {size} in it", "closed" if self._closed else "")
-        return tell(self, *told, waiting(len(self._putters), " to put"), waiting(len(self._getters), " to get"))
+        return tell_channel(self, len(self._items), len(self._putters), len(self._getters))
 
 
 class _Operation(Suspension):
@@ -114,6 +113,20 @@ class _Operation(Suspension):
         else:
             pseudothread.resume(got)
 
+    def __iter__(self):
+        if promptly[0] > 0:
+            try:
+                got = self._do()
+            except (ChannelClosed, StopAsyncIteration, RuntimeError):
+                pass  # the core asks again, and throws it
+            else:
+                if got is not _WAIT:
+                    promptly[0] -= 1
+                    return got
+        return (yield self)
+
+    __await__ = __iter__
+
     def withdraw(self, pseudothread):
         """Wait no more."""
         self._waiters().pop(self, None)
@@ -136,7 +149,7 @@ class _Put(_Operation):
     def _do(self):
         channel = self._channel
         if channel._closed:
-            raise _closed("put() into", channel)
+            raise closed_channel("put() into", channel)
         getter = _first(channel._getters)
         if getter is not None:
             _hand(channel._getters, getter, self._value)
@@ -173,7 +186,7 @@ class _Get(_Operation):
             return _WAIT
         self._pseudothread = None  # nothing to be taken back
         if default is _MISSING:
-            raise _closed("get() from", channel)
+            raise closed_channel("get() from", channel)
         if default is _LAST:
             raise StopAsyncIteration
         return default
@@ -223,6 +236,5 @@ def _taken(waiters, operation):
     return pseudothread
 
 
-def _closed(verb, channel):
-    """Return the error of who finds it closed."""
-    return ChannelClosed(f"cannot {verb} {channel!r}: it is closed")
+own_codes.add(_Operation.__iter__.__code__)
+Channel = getattr(core, "Channel", Channel)

@@ -1,0 +1,166 @@
+/* What `put()` and `get()` of a channel return, in C: a Suspension without a frame, whose instances are used again.
+
+Awaited, or yielded from, it is done at once where nobody has to be waited for, and only else yielded. What it does is in `_channel.pxi`. */
+
+typedef struct ct_Operation {
+    PyObject_HEAD
+    PyObject *weakrefs;  /* where Suspension has them, before CPython 3.12 */
+    PyObject *channel;
+    PyObject *value;  /* to be put; or what is given when the channel is closed and empty, NULL: ChannelClosed */
+    PyObject *pseudothread;  /* who waits for it, or was handed a value and has not been sent it yet */
+    struct ct_Operation *before, *after;  /* of those that wait at the same end of the channel */
+    PyObject *stop;  /* perhaps the StopIteration that told the value, see `_call.h` */
+    char kind, waits, yielded;
+} ct_Operation;
+
+enum { CT_PUT, CT_GET, CT_NEXT };
+enum { CT_WAIT, CT_DONE, CT_FAILED };
+
+static PyTypeObject *ct_operation_type;
+static int (*ct_operate)(ct_Operation *operation, PyObject **got);
+static PyObject *ct_suspension_iter, *ct_operation_told;
+static int ct_promptly;  /* how many more may be done at once in this turn */
+static ct_Operation *ct_operations[64];  /* let go, to be used again */
+static int ct_operations_kept;
+
+static PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
+    ct_Operation *operation;
+    if (ct_operations_kept) operation = (ct_Operation *)PyObject_Init((PyObject *)ct_operations[--ct_operations_kept], ct_operation_type);
+    else {
+        if ((operation = PyObject_GC_New(ct_Operation, ct_operation_type)) == NULL) return NULL;
+        operation->pseudothread = operation->weakrefs = operation->stop = NULL;
+        operation->waits = operation->yielded = 0;
+    }
+    operation->channel = Py_NewRef(channel);
+    operation->value = Py_XNewRef(value);
+    operation->kind = kind;
+    PyObject_GC_Track(operation);
+    return (PyObject *)operation;
+}
+
+static int ct_operation_traverse(ct_Operation *operation, visitproc visit, void *arg) {
+    Py_VISIT(Py_TYPE(operation));
+    Py_VISIT(operation->channel);
+    Py_VISIT(operation->value);
+    Py_VISIT(operation->pseudothread);
+    Py_VISIT(operation->stop);
+    return 0;
+}
+
+static int ct_operation_clear(ct_Operation *operation) {
+    Py_CLEAR(operation->value);
+    Py_CLEAR(operation->pseudothread);
+    Py_CLEAR(operation->stop);
+    return 0;
+}
+
+static void ct_operation_dealloc(ct_Operation *operation) {
+    PyObject *channel = operation->channel;
+    PyObject_GC_UnTrack(operation);
+    PyObject_ClearWeakRefs((PyObject *)operation);
+    PyObject *stop = operation->stop;
+    operation->channel = operation->stop = NULL;
+    if (stop != NULL) ct_drop_stop(stop);
+    ct_operation_clear(operation);
+    operation->yielded = 0;
+    if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) ct_operations[ct_operations_kept++] = operation;
+    else PyObject_GC_Del(operation);
+    Py_XDECREF(channel);
+    Py_DECREF(ct_operation_type);
+}
+
+/* To await it once more while it is awaited is what it is with any Suspension. */
+static PyObject *ct_operation_iter(ct_Operation *operation) {
+    return operation->yielded ? PyObject_CallOneArg(ct_suspension_iter, (PyObject *)operation) : Py_NewRef(operation);
+}
+
+static PySendResult ct_operation_resume(ct_Operation *operation, PyObject *value, PyObject **got) {
+    int how;
+    if (operation->yielded) {
+        operation->yielded = 0;
+        *got = Py_NewRef(value);
+        return PYGEN_RETURN;
+    }
+    if (ct_promptly > 0) {
+        how = ct_operate(operation, got);
+        if (how == CT_DONE) {
+            ct_promptly--;
+            return PYGEN_RETURN;
+        }
+        if (how == CT_FAILED) Py_DECREF(*got);  /* the core asks again, and throws it */
+    }
+    operation->yielded = 1;
+    *got = Py_NewRef(operation);
+    return PYGEN_NEXT;
+}
+
+static PyObject *ct_operation_send(ct_Operation *operation, PyObject *value) {
+    PyObject *got;
+    if (ct_operation_resume(operation, value, &got) == PYGEN_NEXT) return got;
+    if (got != Py_None) return ct_stop((PyObject *)operation, got, &operation->stop);
+    Py_DECREF(got);
+    return NULL;
+}
+
+static PyObject *ct_operation_next(ct_Operation *operation) {
+    return ct_operation_send(operation, Py_None);
+}
+
+static PyObject *ct_operation_by_hand(ct_Operation *operation, PyObject *value) {
+    PyObject *got = ct_operation_send(operation, value);
+    if (got == NULL && !PyErr_Occurred()) PyErr_SetNone(PyExc_StopIteration);
+    return got;
+}
+
+static PyObject *ct_operation_throw(ct_Operation *operation, PyObject *const *args, Py_ssize_t count) {
+    operation->yielded = 0;
+    return ct_throw(args, count);
+}
+
+static PyObject *ct_operation_close(ct_Operation *operation, PyObject *nothing) {
+    (void)nothing;
+    operation->yielded = 0;
+    Py_RETURN_NONE;
+}
+
+static PyObject *ct_operation_repr(PyObject *operation) {
+    return PyObject_CallOneArg(ct_operation_told, operation);
+}
+
+/* Make the type. `suspend`, `withdraw` and `take_back` are what the core asks a suspension for. */
+static int ct_make_operation(PyObject *suspension, PyObject *told, int (*operate)(ct_Operation *, PyObject **), PyCFunction suspend,
+                             PyCFunction withdraw, PyCFunction take_back) {
+    static PyMethodDef methods[] = {
+        {"send", (PyCFunction)ct_operation_by_hand, METH_O, NULL},
+        {"throw", (PyCFunction)(void (*)(void))ct_operation_throw, METH_FASTCALL, NULL},
+        {"close", (PyCFunction)ct_operation_close, METH_NOARGS, NULL},
+        {"suspend", NULL, METH_O, NULL},
+        {"withdraw", NULL, METH_O, NULL},
+        {"take_back", NULL, METH_VARARGS, NULL},
+        {NULL, NULL, 0, NULL},
+    };
+    static PyType_Slot slots[] = {
+        {Py_tp_dealloc, ct_operation_dealloc},
+        {Py_tp_traverse, ct_operation_traverse},
+        {Py_tp_clear, ct_operation_clear},
+        {Py_tp_repr, ct_operation_repr},
+        {Py_tp_iter, ct_operation_iter},
+        {Py_tp_iternext, ct_operation_next},
+        {Py_am_await, ct_operation_iter},
+        {Py_am_send, ct_operation_resume},
+        {Py_tp_methods, methods},
+        {0, NULL},
+    };
+    static PyType_Spec spec = {
+        "trampoline._ctrampoline.Operation", sizeof(ct_Operation), 0,
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots,
+    };
+    PyObject *bases = PyTuple_Pack(1, suspension);
+    methods[3].ml_meth = suspend, methods[4].ml_meth = withdraw, methods[5].ml_meth = take_back;
+    ct_operate = operate;
+    ct_operation_told = Py_NewRef(told);
+    ct_suspension_iter = PyObject_GetAttrString(suspension, "__iter__");
+    ct_operation_type = bases == NULL || ct_suspension_iter == NULL ? NULL : (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases);
+    Py_XDECREF(bases);
+    return ct_operation_type == NULL ? -1 : 0;
+}
