@@ -36,24 +36,6 @@ cdef class Channel:
         """Whether it is closed; values may be left to be had."""
         return self.is_closed
 
-    def put(self, value, /):
-        """Put `value` into the channel: `yield channel.put(value)`. It waits while there is no room.
-
-        ChannelClosed if it is closed, or is closed meanwhile: the value is not put then.
-        """
-        return new_operation(self, <PyObject*>value, CT_PUT)
-
-    def get(self, /, *default):
-        """Take the first value out of the channel: `value = yield channel.get()`. It waits while there is none.
-
-        When the channel is closed and empty, or is closed meanwhile, that gives `default`; without one it is ChannelClosed.
-        """
-        if not default:
-            return new_operation(self, NULL, CT_GET)
-        if len(default) > 1:
-            raise TypeError(f"get() takes one default, not {len(default)}")
-        return new_operation(self, <PyObject*>default[0], CT_GET)
-
     def close(self):
         """Close it: what was put can still be had, and nothing more can be put. Whoever waits to put gets ChannelClosed.
 
@@ -83,19 +65,13 @@ cdef class Channel:
         return self
 
     def __anext__(self):
-        return new_operation(self, NULL, CT_NEXT)
+        cdef PyObject* made = ct_operation(<PyObject*>self, NULL, CT_NEXT)
+        if made == NULL:
+            raise MemoryError
+        return give(made)
 
     def __repr__(self):
         return tell_channel(self, self.items.count, waiting_at(self.putters), waiting_at(self.getters))
-
-
-cdef object new_operation(Channel channel, PyObject* value, char kind):
-    cdef PyObject* made = ct_operation(<PyObject*>channel, value, kind)
-    if made == NULL:
-        raise MemoryError
-    operation = <object>made
-    Py_DECREF(operation)
-    return operation
 
 
 cdef int operate(ct_Operation* operation, PyObject** got) noexcept:
@@ -362,5 +338,5 @@ def _tell_operation(operation):
     return tell_operation(operation)
 
 
-ct_make_operation(Suspension, _tell_operation, operate, suspend_operation, withdraw_operation, take_back_operation)
+ct_make_operation(Suspension, Channel, _tell_operation, operate, suspend_operation, withdraw_operation, take_back_operation)
 del _tell_operation

@@ -57,7 +57,7 @@ static int ct_operation_clear(ct_Operation *operation) {
 static void ct_operation_dealloc(ct_Operation *operation) {
     PyObject *channel = operation->channel;
     PyObject_GC_UnTrack(operation);
-    PyObject_ClearWeakRefs((PyObject *)operation);
+    if (*(PyObject **)((char *)operation + ct_operation_type->tp_weaklistoffset) != NULL) PyObject_ClearWeakRefs((PyObject *)operation);
     PyObject *stop = operation->stop;
     operation->channel = operation->stop = NULL;
     if (stop != NULL) ct_drop_stop(stop);
@@ -127,8 +127,39 @@ static PyObject *ct_operation_repr(PyObject *operation) {
     return PyObject_CallOneArg(ct_operation_told, operation);
 }
 
+static PyObject *ct_channel_put(PyObject *channel, PyObject *value) {
+    return ct_operation(channel, value, CT_PUT);
+}
+
+static PyObject *ct_channel_get(PyObject *channel, PyObject *const *args, Py_ssize_t count) {
+    if (count <= 1) return ct_operation(channel, count ? args[0] : NULL, CT_GET);
+    return PyErr_Format(PyExc_TypeError, "get() takes one default, not %zd", count);
+}
+
+static PyMethodDef ct_channel_methods[] = {
+    {"put", ct_channel_put, METH_O,
+     "put($self, value, /)\n--\n\n"
+     "Put `value` into the channel: `yield channel.put(value)`. It waits while there is no room.\n\n"
+     "ChannelClosed if it is closed, or is closed meanwhile: the value is not put then."},
+    {"get", (PyCFunction)(void (*)(void))ct_channel_get, METH_FASTCALL,
+     "get($self, /, *default)\n--\n\n"
+     "Take the first value out of the channel: `value = yield channel.get()`. It waits while there is none.\n\n"
+     "When the channel is closed and empty, or is closed meanwhile, that gives `default`; without one it is ChannelClosed."},
+};
+
+/* Give the class two methods, which Cython would make slower. */
+static int ct_make_channel(PyTypeObject *channel) {
+    for (int i = 0; i < 2; i++) {
+        PyObject *method = PyDescr_NewMethod(channel, &ct_channel_methods[i]);
+        if (method == NULL || PyDict_SetItemString(channel->tp_dict, ct_channel_methods[i].ml_name, method) < 0) return -1;
+        Py_DECREF(method);
+    }
+    PyType_Modified(channel);
+    return 0;
+}
+
 /* Make the type. `suspend`, `withdraw` and `take_back` are what the core asks a suspension for. */
-static int ct_make_operation(PyObject *suspension, PyObject *told, int (*operate)(ct_Operation *, PyObject **), PyCFunction suspend,
+static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *told, int (*operate)(ct_Operation *, PyObject **), PyCFunction suspend,
                              PyCFunction withdraw, PyCFunction take_back) {
     static PyMethodDef methods[] = {
         {"send", (PyCFunction)ct_operation_by_hand, METH_O, NULL},
@@ -162,5 +193,5 @@ static int ct_make_operation(PyObject *suspension, PyObject *told, int (*operate
     ct_suspension_iter = PyObject_GetAttrString(suspension, "__iter__");
     ct_operation_type = bases == NULL || ct_suspension_iter == NULL ? NULL : (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases);
     Py_XDECREF(bases);
-    return ct_operation_type == NULL ? -1 : 0;
+    return ct_operation_type == NULL ? -1 : ct_make_channel((PyTypeObject *)channel);
 }

@@ -12,7 +12,6 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._base import ChannelClosed
-    from trampoline._channel import Channel
     from trampoline._deadlock import Deadlock
     from trampoline._reactor import Reactor
     from trampoline._synchronising import Event, Lock, Semaphore
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     )
 
 del TYPE_CHECKING
+Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
 
@@ -69,7 +69,7 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
-    **{"Channel": "_channel", "ChannelClosed": "_base", "Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads"},
+    **{"ChannelClosed": "_base", "Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads"},
     **dict.fromkeys(("Event", "Lock", "Semaphore"), "_synchronising"),
     **{"sleep": "_time", "timeout": "_time"},
 }

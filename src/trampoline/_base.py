@@ -6,6 +6,7 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
 
@@ -207,6 +208,13 @@ def counted(where: str, value: int) -> int:
     if value < 0:
         raise ValueError(f"{where} takes a number from 0 on, not {value}")
     return value
+
+
+def check_thread(waited: object, pseudothread: core.Pseudothread[Any]) -> None:
+    """Raise RuntimeError if the trampoline of `pseudothread` runs in another thread than this."""
+    thread = pseudothread.trampoline._thread
+    if thread is not None and thread != get_ident():
+        raise in_two_threads(waited, pseudothread)
 
 
 def in_two_threads(waited: object, pseudothread: core.Pseudothread[Any]) -> RuntimeError:

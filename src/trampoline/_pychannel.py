@@ -1,4 +1,4 @@
-"""`Channel`, through which pseudothreads hand values to one another; the twin in Python of `_channel.pxi`, which says the same at C speed.
+"""`Channel`, through which pseudothreads hand values to one another, for the core in Python.
 
 Values stand in `_items`. Who waits to get does so only while that is empty, who waits to put only while it is full: so a value is handed to
 the first of the one or taken from the first of the other, and nobody overtakes. A value that was handed to somebody who is closed before
@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import ChannelClosed, Suspension, closed_channel, counted, describe, own_codes, promptly, tell_channel
-from trampoline._core import core
-from trampoline._synchronising import check_thread
+from trampoline._base import ChannelClosed, Suspension, check_thread, closed_channel, counted, describe, own_codes, promptly, tell_channel
 
 _MISSING = object()  # in place of a default: ChannelClosed is raised
 _LAST = object()  # in place of a default: `async for` ends
@@ -237,4 +235,3 @@ def _taken(waiters, operation):
 
 
 own_codes.add(_Operation.__iter__.__code__)
-Channel = getattr(core, "Channel", Channel)

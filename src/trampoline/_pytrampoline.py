@@ -20,11 +20,12 @@ from _thread import get_ident
 from contextvars import Context
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pychannel import Channel
 from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 

@@ -1,4 +1,4 @@
-"""Synchronising pseudothreads: `Event`, `Lock` and `Semaphore`. All are first in, first out; `Channel` is in `_channel.py`.
+"""Synchronising pseudothreads: `Event`, `Lock` and `Semaphore`. All are first in, first out; `Channel` is in the cores.
 
 Each keeps those that wait in the order in which they came. Whoever is resumed has what it waited for at that moment, not only at its next
 turn, so nobody can come between; if it is closed before that turn, the core has it taken back and the next gets it.
@@ -6,10 +6,9 @@ turn, so nobody can come between; if it is closed before that turn, the core has
 
 from __future__ import annotations
 
-from _thread import get_ident
 from collections import OrderedDict
 
-from trampoline._base import Suspension, counted, in_two_threads, tell, waiting
+from trampoline._base import Suspension, check_thread, counted, tell, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,10 +248,3 @@ class _Done:
 
 
 DONE = _Done()
-
-
-def check_thread(waited: object, pseudothread: core.Pseudothread[Any]) -> None:
-    """Raise RuntimeError if the trampoline of `pseudothread` runs in another thread than this."""
-    thread = pseudothread.trampoline._thread
-    if thread is not None and thread != get_ident():
-        raise in_two_threads(waited, pseudothread)
