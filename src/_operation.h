@@ -25,19 +25,20 @@ static int ct_operations_kept;
 
 static PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
     ct_Operation *operation;
-    if (ct_operations_kept) operation = (ct_Operation *)PyObject_Init((PyObject *)ct_operations[--ct_operations_kept], ct_operation_type);
+    if (ct_operations_kept) operation = ct_operations[--ct_operations_kept];
     else {
         if ((operation = PyObject_GC_New(ct_Operation, ct_operation_type)) == NULL) return NULL;
-        operation->pseudothread = operation->weakrefs = operation->stop = NULL;
+        operation->pseudothread = operation->weakrefs = operation->stop = operation->channel = operation->value = NULL;
         operation->waits = operation->yielded = 0;
+        PyObject_GC_Track(operation);
     }
     operation->channel = Py_NewRef(channel);
     operation->value = Py_XNewRef(value);
     operation->kind = kind;
-    PyObject_GC_Track(operation);
     return (PyObject *)operation;
 }
 
+/* There is no tp_clear: whatever cycle it stands in, the channel, its queue or the pseudothread can be cleared. */
 static int ct_operation_traverse(ct_Operation *operation, visitproc visit, void *arg) {
     Py_VISIT(Py_TYPE(operation));
     Py_VISIT(operation->channel);
@@ -47,26 +48,24 @@ static int ct_operation_traverse(ct_Operation *operation, visitproc visit, void 
     return 0;
 }
 
-static int ct_operation_clear(ct_Operation *operation) {
-    Py_CLEAR(operation->value);
-    Py_CLEAR(operation->pseudothread);
-    Py_CLEAR(operation->stop);
-    return 0;
-}
-
+/* One that is kept has a reference, ours, and stays tracked by the garbage collector: that saves a third of what making one costs. */
 static void ct_operation_dealloc(ct_Operation *operation) {
-    PyObject *channel = operation->channel;
-    PyObject_GC_UnTrack(operation);
+    PyObject *channel = operation->channel, *value = operation->value, *pseudothread = operation->pseudothread, *stop = operation->stop;
     if (*(PyObject **)((char *)operation + ct_operation_type->tp_weaklistoffset) != NULL) PyObject_ClearWeakRefs((PyObject *)operation);
-    PyObject *stop = operation->stop;
-    operation->channel = operation->stop = NULL;
-    if (stop != NULL) ct_drop_stop(stop);
-    ct_operation_clear(operation);
+    operation->channel = operation->value = operation->pseudothread = operation->stop = NULL;
     operation->yielded = 0;
-    if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) ct_operations[ct_operations_kept++] = operation;
-    else PyObject_GC_Del(operation);
+    if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) {
+        _Py_NewReference((PyObject *)operation);
+        ct_operations[ct_operations_kept++] = operation;
+    } else {
+        PyObject_GC_UnTrack(operation);
+        PyObject_GC_Del(operation);
+        Py_DECREF(ct_operation_type);
+    }
+    if (stop != NULL) ct_drop_stop(stop);
+    Py_XDECREF(value);
+    Py_XDECREF(pseudothread);
     Py_XDECREF(channel);
-    Py_DECREF(ct_operation_type);
 }
 
 /* To await it once more while it is awaited is what it is with any Suspension. */
@@ -173,7 +172,6 @@ static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *
     static PyType_Slot slots[] = {
         {Py_tp_dealloc, ct_operation_dealloc},
         {Py_tp_traverse, ct_operation_traverse},
-        {Py_tp_clear, ct_operation_clear},
         {Py_tp_repr, ct_operation_repr},
         {Py_tp_iter, ct_operation_iter},
         {Py_tp_iternext, ct_operation_next},
