@@ -132,6 +132,6 @@ cdef extern from "_operation.h":
     PyTypeObject* ct_operation_type
     int ct_promptly
     PyObject* ct_operation(PyObject*, PyObject*, char) noexcept
-    int ct_make_operation(object, object, object, ct_operate_function, ct_method, ct_method, ct_method) except -1
+    int ct_make_operation(object, object, object, object, ct_operate_function, ct_method, ct_method, ct_method) except -1
 
 ctypedef int (*clear_function)(PyObject*) noexcept

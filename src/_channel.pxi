@@ -70,6 +70,9 @@ cdef class Channel:
             raise MemoryError
         return give(made)
 
+    def __reduce__(self):
+        raise no_copy(self)
+
     def __repr__(self):
         return tell_channel(self, self.items.count, waiting_at(self.putters), waiting_at(self.getters))
 
@@ -338,5 +341,5 @@ def _tell_operation(operation):
     return tell_operation(operation)
 
 
-ct_make_operation(Suspension, Channel, _tell_operation, operate, suspend_operation, withdraw_operation, take_back_operation)
+ct_make_operation(Suspension, Channel, _tell_operation, no_copy, operate, suspend_operation, withdraw_operation, take_back_operation)
 del _tell_operation

@@ -18,7 +18,7 @@ enum { CT_WAIT, CT_DONE, CT_FAILED };
 
 static PyTypeObject *ct_operation_type;
 static int (*ct_operate)(ct_Operation *operation, PyObject **got);
-static PyObject *ct_suspension_iter, *ct_operation_told;
+static PyObject *ct_suspension_iter, *ct_operation_told, *ct_no_copy;  /* functions in Python */
 static int ct_promptly;  /* how many more may be done at once in this turn */
 static ct_Operation *ct_operations[64];  /* let go, to be used again */
 static int ct_operations_kept;
@@ -157,13 +157,21 @@ static int ct_make_channel(PyTypeObject *channel) {
     return 0;
 }
 
+static PyObject *ct_operation_reduce(PyObject *operation, PyObject *nothing) {
+    PyObject *error = PyObject_CallOneArg(ct_no_copy, operation);
+    (void)nothing;
+    if (error != NULL) ct_restore(error);
+    return NULL;
+}
+
 /* Make the type. `suspend`, `withdraw` and `take_back` are what the core asks a suspension for. */
-static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *told, int (*operate)(ct_Operation *, PyObject **), PyCFunction suspend,
+static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *told, PyObject *no_copy, int (*operate)(ct_Operation *, PyObject **), PyCFunction suspend,
                              PyCFunction withdraw, PyCFunction take_back) {
     static PyMethodDef methods[] = {
         {"send", (PyCFunction)ct_operation_by_hand, METH_O, NULL},
         {"throw", (PyCFunction)(void (*)(void))ct_operation_throw, METH_FASTCALL, NULL},
         {"close", (PyCFunction)ct_operation_close, METH_NOARGS, NULL},
+        {"__reduce__", ct_operation_reduce, METH_NOARGS, NULL},
         {"suspend", NULL, METH_O, NULL},
         {"withdraw", NULL, METH_O, NULL},
         {"take_back", NULL, METH_VARARGS, NULL},
@@ -185,9 +193,10 @@ static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots,
     };
     PyObject *bases = PyTuple_Pack(1, suspension);
-    methods[3].ml_meth = suspend, methods[4].ml_meth = withdraw, methods[5].ml_meth = take_back;
+    methods[4].ml_meth = suspend, methods[5].ml_meth = withdraw, methods[6].ml_meth = take_back;
     ct_operate = operate;
     ct_operation_told = Py_NewRef(told);
+    ct_no_copy = Py_NewRef(no_copy);
     ct_suspension_iter = PyObject_GetAttrString(suspension, "__iter__");
     ct_operation_type = bases == NULL || ct_suspension_iter == NULL ? NULL : (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases);
     Py_XDECREF(bases);

@@ -210,10 +210,15 @@ def counted(where: str, value: int) -> int:
     return value
 
 
+def is_of_this_thread(pseudothread: core.Pseudothread[Any]) -> bool:
+    """Return whether the trampoline of `pseudothread` runs in this thread, or does not run."""
+    thread = pseudothread.trampoline._thread
+    return thread is None or thread == get_ident()
+
+
 def check_thread(waited: object, pseudothread: core.Pseudothread[Any]) -> None:
     """Raise RuntimeError if the trampoline of `pseudothread` runs in another thread than this."""
-    thread = pseudothread.trampoline._thread
-    if thread is not None and thread != get_ident():
+    if not is_of_this_thread(pseudothread):
         raise in_two_threads(waited, pseudothread)
 
 

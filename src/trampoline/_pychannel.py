@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import ChannelClosed, Suspension, check_thread, closed_channel, counted, describe, own_codes, promptly, tell_channel
+from trampoline._base import (
+    ChannelClosed,
+    Suspension,
+    check_thread,
+    closed_channel,
+    counted,
+    describe,
+    no_copy,
+    own_codes,
+    promptly,
+    tell_channel,
+)
+from trampoline._pyresume import OWN_CODES
 
 _MISSING = object()  # in place of a default: ChannelClosed is raised
 _LAST = object()  # in place of a default: `async for` ends
@@ -85,6 +97,9 @@ class Channel:
     def __anext__(self):
         return _Get(self, _LAST)
 
+    def __reduce__(self):
+        raise no_copy(self)
+
     def __repr__(self):
         return tell_channel(self, len(self._items), len(self._putters), len(self._getters))
 
@@ -124,6 +139,9 @@ class _Operation(Suspension):
         return (yield self)
 
     __await__ = __iter__
+
+    def __reduce__(self):
+        raise no_copy(self)
 
     def withdraw(self, pseudothread):
         """Wait no more."""
@@ -235,3 +253,6 @@ def _taken(waiters, operation):
 
 
 own_codes.add(_Operation.__iter__.__code__)
+OWN_CODES.update(
+    function.__code__ for function in (_Operation.suspend, _Operation.at_once, _Get.at_once, _Get._do, _Put._do, _first, check_thread)
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from trampoline._base import Suspension, check_thread, counted, tell, waiting
+from trampoline._base import Suspension, check_thread, counted, in_two_threads, is_of_this_thread, tell, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +28,21 @@ class Waited(Suspension):
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         got = self.at_once(pseudothread)
-        if got is NotImplemented:
-            self._waiters[pseudothread] = None
-        else:
+        if got is not NotImplemented:
             pseudothread.resume(got)
+            return
+        error = self._refusal(pseudothread)
+        if error is not None:
+            pseudothread.throw(error)  # and not raised: its traceback has the user's frames alone
+        else:
+            self._waiters[pseudothread] = None
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         self._waiters.pop(pseudothread, None)
+
+    def _refusal(self, pseudothread: core.Pseudothread[Any]) -> Exception | None:
+        """Return the error for one that must not wait for this, or None."""
+        return None
 
     def _first(self) -> core.Pseudothread[Any] | None:
         """Return the first that still waits for this, or None. RuntimeError if it does so in another thread."""
@@ -116,10 +124,13 @@ class Lock(Waited):
             held = Held(self)
             self._holder = pseudothread
             return held
-        if holder is pseudothread:
-            raise RuntimeError(f"{pseudothread.name!r} asks for {self!r}, which it has already: it would wait for itself")
-        check_thread(self, holder)
         return NotImplemented
+
+    def _refusal(self, pseudothread: core.Pseudothread[Any]) -> Exception | None:
+        holder = self._holder
+        if holder is pseudothread:
+            return RuntimeError(f"{pseudothread.name!r} asks for {self!r}, which it has already: it would wait for itself")
+        return None if holder is None or is_of_this_thread(holder) else in_two_threads(self, holder)
 
     def release(self) -> None:
         """Give it back, to the one that has waited longest.
