@@ -140,7 +140,7 @@ class Lock(Waited):
         holder = self._holder
         if holder is None:
             raise RuntimeError(f"cannot release {self!r}: nobody has it")
-        if holder.state not in ("running", "ended"):
+        if holder.state not in ("running", "ended") and not any(map(_is_running, holder.stack)):
             raise RuntimeError(f"cannot release {self!r}: only {holder.name!r}, which has it, can")
         self._pass_on()
 
@@ -247,6 +247,11 @@ class Held:
 
     def __repr__(self) -> str:
         return f"<held: {self._waited!r}>"
+
+
+def _is_running(coroutine: object) -> bool:
+    """Return whether it is: of a pseudothread that is not, it is being closed by the garbage collector."""
+    return bool(getattr(coroutine, "gi_running", False) or getattr(coroutine, "cr_running", False))
 
 
 class _Done:
