@@ -252,7 +252,7 @@ cdef int waiting_at(ct_Operation** ends):
     cdef ct_Operation* operation = ends[0]
     cdef int count = 0
     while operation != NULL:
-        count += 1
+        count += is_waiting(operation)
         operation = operation.after
     return count
 

@@ -101,7 +101,8 @@ class Channel:
         raise no_copy(self)
 
     def __repr__(self):
-        return tell_channel(self, len(self._items), len(self._putters), len(self._getters))
+        putters, getters = (sum(map(_is_waiting, operations)) for operations in (self._putters, self._getters))
+        return tell_channel(self, len(self._items), putters, getters)
 
 
 class _Operation(Suspension):
@@ -116,7 +117,7 @@ class _Operation(Suspension):
     def suspend(self, pseudothread):
         """Do it, or wait."""
         waiter = self._pseudothread
-        if waiter is not None and waiter is not pseudothread and waiter.waits_for is self:
+        if waiter is not pseudothread and _is_waiting(self):
             raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each")
         self._waiters().pop(self, None)  # it was resumed before its time
         self._pseudothread = pseudothread
@@ -232,11 +233,17 @@ def _first(waiters):
     """Return the first operation that somebody still waits for, or None. RuntimeError if it does so in another thread."""
     while waiters:
         operation = next(iter(waiters))
-        if operation._pseudothread.waits_for is operation:
+        if _is_waiting(operation):
             check_thread(operation._channel, operation._pseudothread)
             return operation
         waiters.pop(operation, None)  # somebody else has resumed it
     return None
+
+
+def _is_waiting(operation):
+    """Return whether somebody still waits for `operation`."""
+    pseudothread = operation._pseudothread
+    return pseudothread is not None and pseudothread.waits_for is operation
 
 
 def _hand(waiters, operation, value):

@@ -55,7 +55,7 @@ class Waited(Suspension):
         return None
 
     def _told(self, *told: str) -> str:
-        return tell(self, *told, waiting(len(self._waiters)))
+        return tell(self, *told, waiting(sum(waiter.waits_for is self for waiter in self._waiters)))
 
 
 class Event(Waited):
