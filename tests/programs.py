@@ -16,7 +16,8 @@ SLOTS = 3
 KINDS = ("none", "number", "text", "list", "error", "noisy", "iterator", "function", "class", "adder", "pseudothread")
 ERRORS = ("ValueError", "KeyError", "Fault", "StopIteration", "StopAsyncIteration", "GeneratorExit", "KeyboardInterrupt", "SystemExit")
 SUSPENDS = ("resume", "throw", "raise", "resume, raise", "close", "close, raise", "step", "twice")
-AT_ONCE = ("at once", "at once, raise", "at once, step", "later, resume", "later, throw", "later, raise", "later, close", "later, step", "later")
+LATER = ("resume", "throw", "raise", "close", "step")
+AT_ONCE = ("at once", "at once, raise", "at once, step", "later", *(f"later, {word}" for word in LATER))
 CAUGHT = ("ValueError", "LookupError", "Exception", "RuntimeError", "BaseException", "(KeyError, Fault)")
 
 # Drawing a program.

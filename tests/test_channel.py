@@ -401,7 +401,11 @@ def test_an_error_shows_the_users_frames_alone(core, way):
     t.add(root())
     with pytest.raises(ChannelClosed, match=r"cannot put\(\) into <Channel at 0x\w+, 0 of 0 in it, closed>: it is closed") as caught:
         t.run()
-    assert [entry.name for entry in caught.traceback if entry.path.parent.name != "tests"] in ([], ["run"], ["trampoline._ctrampoline.BaseTrampoline.run"])
+    assert [entry.name for entry in caught.traceback if entry.path.parent.name != "tests"] in (
+        [],
+        ["run"],
+        ["trampoline._ctrampoline.BaseTrampoline.run"],
+    )
     assert caught.traceback[-1].name == {"yield": "root", "yield from": "put_from", "await": "put"}[way]
     assert caught.value.__context__ is None
 
@@ -454,7 +458,7 @@ def test_misuse(core, way):
 
     started(t, waits())
     t.add(waits())
-    with pytest.raises(RuntimeError, match="another pseudothread waits for this get.. from .* already: make one for each"):
+    with pytest.raises(RuntimeError, match=r"another pseudothread waits for this get.. from .* already: make one for each"):
         t.run()
     started(t, puts(channel, ["a value"], []))
     started(t, puts(channel, ["again"], []), waits())
@@ -516,5 +520,5 @@ def test_the_other_cores_channel_is_refused_by_name(core):
         t.run()
         assert "1 waits to put" in repr(channel)
         return
-    with pytest.raises(TypeError, match="is of the core in C, and <Pseudothread 'puts' .* is not"):
+    with pytest.raises(TypeError, match=r"is of the core in C, and <Pseudothread 'puts' .* is not"):
         t.run()

@@ -1,8 +1,8 @@
 """Random histories of a channel, a lock and a semaphore do what a model of a few lines does, on both cores.
 
-In a history pseudothreads come one after the other to put, to get or to have, and some of them are closed, thrown into or resumed while they
-wait, or in the moment between being handed something and being sent it. After each step the trampoline runs as far as it goes; then all
-that has happened, and who waits, is compared.
+In a history pseudothreads come one after the other to put, to get or to have. Some of them are closed, thrown into or resumed while they
+wait, or in the moment between being handed something and being sent it. After each step the trampoline runs as far as it goes; then all that
+has happened, and who waits, is compared.
 """
 
 from collections import deque
@@ -117,7 +117,9 @@ class Histories:
             model.put(self.add(self.channel.put(value), *how), value)
         elif what == "get":
             way, has_default = how
-            model.get(self.add(self.channel.get("default") if has_default else self.channel.get(), way), "default" if has_default else "closed")
+            model.get(
+                self.add(self.channel.get("default") if has_default else self.channel.get(), way), "default" if has_default else "closed"
+            )
         elif what == "end":
             self.end(*how)
         elif what == "close":

@@ -69,9 +69,13 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
-    **{"ChannelClosed": "_base", "Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads"},
+    "ChannelClosed": "_base",
+    "Deadlock": "_deadlock",
+    "Reactor": "_reactor",
+    "in_thread": "_threads",
     **dict.fromkeys(("Event", "Lock", "Semaphore"), "_synchronising"),
-    **{"sleep": "_time", "timeout": "_time"},
+    "sleep": "_time",
+    "timeout": "_time",
 }
 
 

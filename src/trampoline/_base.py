@@ -89,6 +89,13 @@ class Suspension:
 
 if TYPE_CHECKING:
 
+    class Awaited(Suspension, Awaitable[T_co], Iterable[Any]):
+        """A suspension whose value is known, for `yield from` or `await`."""
+
+        def __iter__(self) -> Generator[Any, Any, T_co]: ...
+
+        __await__ = __iter__
+
     def call(callee: AnyCoroutine[T], /) -> Called[T]:
         """Call a coroutine with its type known."""
         raise NotImplementedError
@@ -145,9 +152,10 @@ def meaning_of(got: object) -> int:
     """Say what it means to yield `got`, and remember it in `kinds` for its type."""
     kind = type(got)
     try:
-        meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
-        if meaning == WAIT and kind.at_once is not Suspension.at_once:
-            meaning = PROMPT
+        if isinstance(got, Suspension):
+            meaning = WAIT if getattr(kind, "at_once", Suspension.at_once) is Suspension.at_once else PROMPT
+        else:
+            meaning = CALL if isinstance(got, (Generator, Coroutine)) else VALUE
         if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
