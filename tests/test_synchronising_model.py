@@ -1,8 +1,8 @@
 """Random histories of a channel, a lock and a semaphore do what a model of a few lines does, on both cores.
 
 In a history pseudothreads come one after the other to put, to get or to have. Some of them are closed, thrown into or resumed while they
-wait, or in the moment between being handed something and being sent it. After each step the trampoline runs as far as it goes; then all that
-has happened, and who waits, is compared.
+wait, or in the moment between being handed something and being sent it. After each step the trampoline runs as far as it goes; then all
+that has happened, and who waits, is compared.
 """
 
 from collections import deque

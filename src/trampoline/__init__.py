@@ -11,12 +11,12 @@ from trampoline._trampoline import Trampoline, trampoline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from trampoline._base import ChannelClosed
     from trampoline._deadlock import Deadlock
     from trampoline._reactor import Reactor
     from trampoline._synchronising import Event, Lock, Semaphore
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -53,6 +53,7 @@ __all__ = [
     "accelerated",
     "call",
     "consumer",
+    "dump_on_signal",
     "in_thread",
     "listening_socket",
     "nonblocking_accept",
@@ -69,9 +70,10 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
-    "ChannelClosed": "_base",
+    "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
     "Reactor": "_reactor",
+    "dump_on_signal": "_dump",
     "in_thread": "_threads",
     **dict.fromkeys(("Event", "Lock", "Semaphore"), "_synchronising"),
     "sleep": "_time",

@@ -6,13 +6,13 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Iterator
+    from types import FrameType
     from typing import Any, Protocol, TypeAlias, TypeVar
 
     from trampoline._core import core
@@ -44,10 +44,6 @@ class TailCall(BaseException):
     def __init__(self, call: AnyCoroutine[Any]) -> None:
         super().__init__(call)
         self.call = call
-
-
-class ChannelClosed(Exception):
-    """A `Channel` is closed: nothing can be put into it, and when it is empty nothing can be had from it."""
 
 
 class Suspension:
@@ -209,57 +205,6 @@ def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None
     return error.with_traceback(traceback)
 
 
-def counted(where: str, value: int) -> int:
-    """Return `value` if it is a number from 0 on, else raise the error that says so."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{where} takes a whole number, not {describe(value)}{not_yielded(value)}")
-    if value < 0:
-        raise ValueError(f"{where} takes a number from 0 on, not {value}")
-    return value
-
-
-def is_of_this_thread(pseudothread: core.Pseudothread[Any]) -> bool:
-    """Return whether the trampoline of `pseudothread` runs in this thread, or does not run."""
-    thread = pseudothread.trampoline._thread
-    return thread is None or thread == get_ident()
-
-
-def check_thread(waited: object, pseudothread: core.Pseudothread[Any]) -> None:
-    """Raise RuntimeError if the trampoline of `pseudothread` runs in another thread than this."""
-    if not is_of_this_thread(pseudothread):
-        raise in_two_threads(waited, pseudothread)
-
-
-def in_two_threads(waited: object, pseudothread: core.Pseudothread[Any]) -> RuntimeError:
-    """Return the RuntimeError for what is used in another thread than that in which `pseudothread` waits for it, or has it."""
-    return RuntimeError(
-        f"{waited!r} is used in two threads: {pseudothread.name!r} runs in another than this. It is for trampolines of one thread; "
-        "from another resume a suspension of your own, or have in_thread() call it there"
-    )
-
-
-def closed_channel(verb: str, channel: object) -> ChannelClosed:
-    """Return the error of who finds a channel closed."""
-    return ChannelClosed(f"cannot {verb} {channel!r}: it is closed")
-
-
-def tell_channel(channel: Any, items: int, putters: int, getters: int) -> str:
-    """Return the repr of a channel."""
-    size = "any number" if channel.size is None else channel.size
-    closed = "closed" if channel.closed else ""
-    return tell(channel, f"{items} of {size} in it", closed, waiting(putters, " to put"), waiting(getters, " to get"))
-
-
-def tell(what: object, *told: str) -> str:
-    """Return the repr of what can be waited for, without what there is not to tell."""
-    return f"<{', '.join([f'{type(what).__name__} at {id(what):#x}', *filter(None, told)])}>"
-
-
-def waiting(count: int, how: str = "") -> str:
-    """Say how many wait."""
-    return f"{count} {'waits' if count == 1 else 'wait'}{how}" if count else ""
-
-
 def describe(value: object) -> str:
     """Return the repr of `value`, or the most of it."""
     try:
@@ -282,13 +227,17 @@ def place_of(coroutine: object) -> str:
 
 def places_of(coroutine: object) -> list[tuple[str, int, str]]:
     """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
-    found = []
-    inner = coroutine
-    while (code := _code_of(inner)) is not None and code not in own_codes:
-        frame = _ask(inner, "gi_frame") or _ask(inner, "cr_frame")
-        found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
-        inner = _inner(inner)
+    found = [
+        (code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name) for code, frame, name in frames_of(coroutine)
+    ]
     return found or [("", 0, name_of(coroutine))]
+
+
+def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:
+    """Give code, frame and name of `coroutine` and of all that it delegates to; nothing if it has no code."""
+    while (code := _code_of(coroutine)) is not None and code not in own_codes:
+        yield code, _ask(coroutine, "gi_frame") or _ask(coroutine, "cr_frame"), name_of(coroutine)
+        coroutine = _inner(coroutine)
 
 
 def _code_of(coroutine: object) -> Any:

@@ -10,19 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import (
-    ChannelClosed,
-    Suspension,
-    check_thread,
-    closed_channel,
-    counted,
-    describe,
-    no_copy,
-    own_codes,
-    promptly,
-    tell_channel,
-)
+from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
 from trampoline._pyresume import OWN_CODES
+from trampoline._waited import ChannelClosed, check_thread, closed_channel, counted, tell_channel
 
 _MISSING = object()  # in place of a default: ChannelClosed is raised
 _LAST = object()  # in place of a default: `async for` ends

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from trampoline._base import Suspension, check_thread, counted, in_two_threads, is_of_this_thread, tell, waiting
+from trampoline._base import Suspension
+from trampoline._waited import check_thread, counted, in_two_threads, is_of_this_thread, tell, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
