@@ -134,6 +134,32 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
     return VALUE if outcome == ADAPT else outcome
 
 
+cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject** got) noexcept:
+    """Go on, in the same turn, where what was yielded stands for something else (ADAPT) or need not be waited for (PROMPT).
+
+    `p.value` is what was sent, and then what was sent last.
+    """
+    global ct_promptly
+    cdef PyObject* top = p.top
+    while True:
+        if outcome == ADAPT:
+            outcome = adapted(t, got)
+        if outcome != PROMPT:
+            return outcome
+        if ct_promptly <= 0 or not prompted(p, got[0], &p.value):
+            p.special |= PROMPTLY
+            return WAIT
+        ct_promptly -= 1
+        Py_DECREF(<object>got[0])
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special:
+            outcome = send_to_generator(top, p.value, got)
+        else:
+            outcome = resume(p, top, p.value, got)
+        if outcome != NEXT:
+            return outcome
+        outcome = CALL if PyGen_CheckExact(got[0]) else meaning(got)
+
+
 cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexcept:
     """Put what `p` is sent without waiting, or thrown, in the place of `sent`. Return False if it must wait."""
     cdef PyObject* instead

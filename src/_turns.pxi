@@ -102,24 +102,16 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
         ct_promptly = MOST_PROMPT
-        while True:
-            if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
-                outcome = send_to_generator(top, sent, &got)
-            else:
-                outcome = resume(<Pseudothread>p, top, sent, &got)
-            if outcome != NEXT:
-                break
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+            outcome = send_to_generator(top, sent, &got)
+        else:
+            outcome = resume(<Pseudothread>p, top, sent, &got)
+        if outcome == NEXT:
             outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
-            if outcome == ADAPT:
-                outcome = adapted(t, &got)
-            if outcome != PROMPT:
-                break
-            if ct_promptly <= 0 or not prompted(<Pseudothread>p, got, &sent):
-                outcome = WAIT
-                (<Pseudothread>p).special |= PROMPTLY
-                break
-            ct_promptly -= 1
-            Py_DECREF(<object>got)
+            if outcome > ERROR:
+                (<Pseudothread>p).value = sent  # its address would keep it out of a register
+                outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
+                sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
