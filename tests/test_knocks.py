@@ -216,6 +216,7 @@ def test_many_threads_at_once(core):
             except BaseException as error:
                 errors.append(error)
                 chaos.going = False
+                chaos.t.stop()
 
         threads.append(threading.Thread(target=body))
     for thread in threads:
@@ -226,7 +227,8 @@ def test_many_threads_at_once(core):
         chaos.going = False
         for thread in threads:
             thread.join()
-    assert errors == []
+    if errors:
+        raise errors[0]
     chaos.check()
 
 
