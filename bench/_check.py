@@ -71,7 +71,17 @@ def _served(rival: str, must: float | None, loads: tuple[str, ...] = LOADS) -> t
     return tuple(Bar(f"echo, requests/s, {c} / {rival}", ("echo", rival, c), ("echo", C, c), must, None, True) for c in loads)
 
 
+def _channel(way: str, size: str) -> Bar:
+    column = f"{way}, {size}"
+    return Bar(f"channel, {column} / asyncio", ("channel", C, column), ("channel", "asyncio", column), 0.25)
+
+
 WAITING: tuple[Bar, ...] = (
+    *(_channel(way, size) for way in ("yield", "await") for size in ("1", "100", "unbounded")),
+    *(
+        Bar(f"lock, {column} / asyncio", ("lock", C, column), ("lock", "asyncio", column), None)
+        for column in ("yield, free", "await, free", "yield, in turn", "await, in turn")
+    ),
     *_served("asyncio", 1.4, LOADS[1:2]),
     *_echo("asyncio", 0.65),
     *(bar for rival in CORO_RIVALS for bar in (*_served(rival, 1.0), *_echo(rival, 1.0))),
@@ -126,6 +136,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "recursion": ("recursion",),
     "errors": ("errors",),
     "own": ("memory", "import"),
+    "synchronising": ("channel", "lock"),
     "served": ("echo",),
     "waiting": ("idle", "sleep", "wake", "fairness"),
 }
@@ -135,6 +146,7 @@ EFFORTS = {
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),
     "own": Effort(1.0, 1, 15),
+    "synchronising": Effort(1.5, 12, 150),
     "served": Effort(0.0, 7, 7, limit=60.0, patience=60.0),
     "waiting": Effort(0.0, 5, 5, limit=60.0, patience=60.0),
 }

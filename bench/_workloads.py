@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bench._synchronising import HOLDERS, ITEMS, SIZES, TIMES
+
 FIB = 18
 FIB_CALLS = 8361
 TURNS = 100_000
@@ -85,6 +87,10 @@ def _idle(connections: int, seconds: float) -> tuple[Column, ...]:
 
 def _figures(names: tuple[str, ...], *arguments: Any) -> tuple[Column, ...]:
     return tuple(Column(name, (name, *arguments)) for name in names)
+
+
+def _by_way(name: str, *arguments: Any, operations: int) -> tuple[Column, ...]:
+    return tuple(Column(f"{way}, {name}", (way, *arguments), operations) for way in ("yield", "await"))
 
 
 WAKE = ("median", "p99")
@@ -171,6 +177,22 @@ WORKLOADS: tuple[Workload, ...] = (
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Divisor("g", "generators", None, "plain generators, advanced by hand to their first yield"),),
+    ),
+    Workload(
+        "channel",
+        f"{ITEMS:,} items from one pseudothread (task, greenlet) to another through a channel (queue) of size 1, of size 100, and without "
+        "a limit. Figure: one item, put and got. By `yield` and by `await` where the library has both, else by its own way.",
+        tuple(column for size in SIZES for column in _by_way(str(size), size, operations=ITEMS)),
+        tuple(column for size in SIZES for column in _by_way(str(size), size, operations=ITEMS)),
+        (ASYNCIO,),
+    ),
+    Workload(
+        "lock",
+        f"A lock that is free is had and given back {TIMES:,} times by one pseudothread (task, greenlet); and {HOLDERS} have it in turn, "
+        "as often in all, each while the others run (sleep(0)). Figure: having it once.",
+        (*_by_way("free", True, operations=TIMES), *_by_way("in turn", False, operations=TIMES)),
+        (*_by_way("free", True, operations=TIMES), *_by_way("in turn", False, operations=TIMES)),
+        (ASYNCIO,),
     ),
     Workload(
         "memory",

@@ -15,7 +15,9 @@ cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** 
     cdef PyObject* context = NULL
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
-    p.special &= ~THROWING
+    if p.special & PROMPTLY:
+        sent = PyTuple_GET_ITEM(sent, 0)
+    p.special &= ~(THROWING | PROMPTLY)
     if p.special & IN_CONTEXT:
         context = <PyObject*>p.details[1]
     if context == NULL or context == outer:
@@ -65,7 +67,7 @@ cdef bint delegates(PyObject* coroutine) noexcept:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
-    return inner != Py_None and Py_TYPE(inner) != &ct_call_type
+    return inner != Py_None and Py_TYPE(inner) != &ct_call_type and Py_TYPE(inner) != ct_operation_type
 
 
 cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
@@ -96,6 +98,8 @@ cdef inline int meaning(PyObject** got) noexcept:
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
+    if Py_TYPE(got[0]) == ct_operation_type:
+        return PROMPT
     if PyCoro_CheckExact(got[0]):
         return CALL
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
@@ -128,6 +132,29 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
         return raised(got)
     cdef int outcome = CALL if PyGen_CheckExact(instead) else meaning(got)
     return VALUE if outcome == ADAPT else outcome
+
+
+cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexcept:
+    """Put what `p` is sent without waiting, or thrown, in the place of `sent`. Return False if it must wait."""
+    cdef PyObject* instead
+    cdef int how
+    if Py_TYPE(suspension) == ct_operation_type:
+        how = operate(<ct_Operation*>suspension, &instead)
+        if how == CT_WAIT:
+            return False
+        if how == CT_FAILED:
+            p.special |= THROWING
+        set_result(sent, instead)
+        return True
+    instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
+    if instead == Py_NotImplemented:
+        Py_DECREF(<object>instead)
+        return False
+    if instead == NULL:
+        instead = ct_fetch()
+        p.special |= THROWING
+    set_result(sent, instead)
+    return True
 
 
 cdef int caught(PyObject** got) noexcept:

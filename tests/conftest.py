@@ -47,6 +47,7 @@ def load(name):
         Pseudothread=module.Pseudothread,
         Suspension=trampoline.Suspension,
         TailCall=trampoline.TailCall,
+        Channel=module.Channel,
         call=module.call,
         consumer=trampoline.consumer,
     )

@@ -13,8 +13,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
     from trampoline._reactor import Reactor
+    from trampoline._synchronising import Event, Lock, Semaphore
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -30,15 +32,21 @@ if TYPE_CHECKING:
     )
 
 del TYPE_CHECKING
+Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
 
 __version__ = "0.1.0"
 __all__ = [
+    "Channel",
+    "ChannelClosed",
     "ConnectionLost",
     "Deadlock",
+    "Event",
+    "Lock",
     "Pseudothread",
     "Reactor",
+    "Semaphore",
     "Suspension",
     "TailCall",
     "Trampoline",
@@ -62,10 +70,12 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
+    "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
     "Reactor": "_reactor",
     "dump_on_signal": "_dump",
     "in_thread": "_threads",
+    **dict.fromkeys(("Event", "Lock", "Semaphore"), "_synchronising"),
     "sleep": "_time",
     "timeout": "_time",
 }

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import Context
 from types import GenericAlias
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import Never, Self, disjoint_base
 
-from trampoline._base import Called, Suspension
+from trampoline._base import Awaited, Called, Suspension
 from trampoline._trampoline import Trampoline
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 _T = TypeVar("_T")
+_U = TypeVar("_U")
 _T_co = TypeVar("_T_co", covariant=True)
 _Coroutine: TypeAlias = Generator[Any, Any, _T] | Coroutine[Any, Any, _T]
 
@@ -47,6 +48,23 @@ class Pseudothread(Generic[_T_co]):
     @property
     def age(self) -> float | None: ...
     def _interrupt(self) -> None: ...
+
+@final
+class Channel(Generic[_T]):
+    def __init__(self, size: int | None, /) -> None: ...
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
+    def put(self, value: _T, /) -> Awaited[None]: ...
+    @overload
+    def get(self) -> Awaited[_T]: ...
+    @overload
+    def get(self, default: _U, /) -> Awaited[_T | _U]: ...
+    def close(self) -> None: ...
+    def __aiter__(self) -> Self: ...
+    def __anext__(self) -> Awaited[_T]: ...
+    @property
+    def size(self) -> int | None: ...
+    @property
+    def closed(self) -> bool: ...
 
 @final
 class Queue:

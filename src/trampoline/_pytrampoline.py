@@ -23,11 +23,12 @@ from contextvars import Context
 from time import monotonic
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pychannel import Channel
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out
