@@ -127,6 +127,12 @@ def end_of_call(caller: object) -> None:
 
 
 def _inner(coroutine: object) -> Any:
+    # First whether it runs, and nothing in between: of a coroutine that another thread has begun to run CPython 3.11 and 3.12 look for what
+    # it delegates to in the wrong place, and crash.
+    if type(coroutine) is GeneratorType:
+        return None if coroutine.gi_running else coroutine.gi_yieldfrom
+    if type(coroutine) is CoroutineType:
+        return None if coroutine.cr_running else coroutine.cr_await
     return _ask(coroutine, "gi_yieldfrom") or _ask(coroutine, "cr_await")
 
 
