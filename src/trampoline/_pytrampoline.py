@@ -288,6 +288,8 @@ def _live():
 
 def _enlist(trampoline):
     global _most
+    while _all and _all[-1]() is None:
+        _all.pop()
     if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
         _all[:] = [found for found in _all if found() is not None]
         _most = 2 * len(_all) + 64
