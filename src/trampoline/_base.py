@@ -73,8 +73,8 @@ class Suspension:
     def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
         """Return what `pseudothread` gets without waiting, or NotImplemented: it is parked then, and `suspend()` called.
 
-        With what this returns it goes on in the same turn. An error raised here arrives at the yield. Where it had none of it 100 times
-        in a row it is not asked, so that others have their turns: `suspend()` must do the same, by `pseudothread.resume(value)`.
+        With what this returns it goes on in the same turn. An error raised here arrives at the yield. After 100 times in a row this is
+        not asked, so that others have their turns: `suspend()` must do the same then, by `pseudothread.resume(value)`.
         """
         return NotImplemented
 
