@@ -6,7 +6,7 @@ import inspect
 import weakref
 
 import pytest
-from conftest import Park
+from conftest import REFERENCE_COUNTS, Park
 
 STATES = ["queued", "running", "parked", "ended"]
 
@@ -150,7 +150,8 @@ def test_stack_name_place_and_repr(core, park):
     t = core.Trampoline()
     p = t.add(root())
     assert p.name == root.__qualname__
-    assert p.added == (__file__, inspect.currentframe().f_lineno - 2)
+    added = __file__, inspect.currentframe().f_lineno - 2
+    assert p.added == (added if REFERENCE_COUNTS else None)  # PyPy's compiler gives up where a frame is asked for
     assert len(p.stack) == 1
     assert f"queued at {__file__}:{root.__code__.co_firstlineno} in {root.__qualname__}>" in repr(p)
     t.run()

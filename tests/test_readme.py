@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from conftest import REFERENCE_COUNTS
 
 import trampoline
 from trampoline import Suspension, Trampoline, sleep
@@ -98,7 +99,8 @@ def test_a_block_runs(text):
             known.update(given)
     printed = execute(text, known)
     told = [wanted for mark, wanted in TOLD.items() if mark in text]
-    assert printed == (PROGRAMS[text] or "".join(told))
+    wanted = PROGRAMS[text] or "".join(told)
+    assert printed == (wanted if REFERENCE_COUNTS else wanted.replace(", added at example.py:3", ""))  # PyPy does not know where
     if "async def root" in text:
         assert trampoline.trampoline(known["root"]()) == "42"
     if "class Event" in text:

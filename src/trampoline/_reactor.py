@@ -177,7 +177,7 @@ class Reactor:
             if events or self._sweep():
                 return events
             timeout = None if timeout is None else timeout - _PAUSE
-        return self._selector.poll(timeout)
+        return self._selector.poll(_LONGEST if timeout is None else timeout)  # the epoll of PyPy takes no None
 
     def dispatch(self, events: Events) -> None:
         """Call what is due: deadlines first, in their order, then for files."""
