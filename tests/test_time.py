@@ -416,11 +416,14 @@ def test_closed_after_any_number_of_turns(t, turns):
 
 
 def test_a_timeout_that_was_never_begun():
+    def drops():
+        timeout(1, native(None))
+        let_go()
+
     timeout(1, sleep(1))
     timeout(1, limited(None, 1, sleep(1))).close()
     with pytest.warns(RuntimeWarning, match="never awaited"):
-        timeout(1, native(None))
-        let_go()
+        drops()
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'native' was never awaited:RuntimeWarning")

@@ -71,7 +71,7 @@ class Turns:
             entry = result = None  # the frames of a traceback hold those that called them
 
     def _taken_from(self, entries):
-        """Return what gives one entry after the other for `self._current`, so that Ctrl-C strikes when it is in the one place or the other."""
+        """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
         return iter(entries.popleft, MISSING) if _ON_CPYTHON else self._looked_at_first(entries)
 
     def _looked_at_first(self, entries):
