@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
@@ -76,8 +77,10 @@ class Turns:
 
     def _looked_at_first(self, entries):
         """Elsewhere it can strike between any two steps: then the entry is in both places for a moment."""
+        indexed = type(entries) is deque
         while entries:
-            self._current = next(iter(entries))
+            if indexed:
+                self._current = entries[0]
             yield entries.popleft()
 
     def _advance(self, p, entries):
