@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
@@ -116,14 +115,16 @@ def away(source: Path, into: Path) -> Path:
     return into
 
 
-def suite(python: Path, folder: Path, cores: str, *arguments: str) -> tuple[bool, str]:
-    """Run the suite there. Return whether it passed, and pytest's last line."""
-    environment = {"TRAMPOLINE_TEST_DEPTH": "50000", **os.environ, "TRAMPOLINE_TEST_CORES": cores, "PYTHONDONTWRITEBYTECODE": "1"}
-    environment.pop("PYTHONPATH", None)
-    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-    begun = time.monotonic()
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else f"no output in {time.monotonic() - begun:.0f} s"
-    if done.returncode:
-        print(done.stdout, flush=True)
-    return done.returncode == 0, last
+def suite(command: list[object], **options: object) -> tuple[bool, str]:
+    """Run the suite by that command. Return whether it passed, and pytest's last line; print it all if it did not."""
+    done = subprocess.run(list(map(str, command)), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, **options)
+    lines = done.stdout.strip().splitlines() or [f"status {done.returncode}, and no output"]
+    print(done.stdout if done.returncode else lines[-1], flush=True)
+    return done.returncode == 0, lines[-1]
+
+
+def environment(cores: str) -> dict[str, str]:
+    """Return what the suite runs in, and what that is built in on whose core it is to run."""
+    switch = "TRAMPOLINE_NO_EXTENSIONS" if cores == "python" else "TRAMPOLINE_REQUIRE_EXTENSIONS"
+    told = {"TRAMPOLINE_TEST_CORES": cores, "TRAMPOLINE_TEST_DEPTH": "50000", "PYTHONDONTWRITEBYTECODE": "1", switch: "1"}
+    return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH" and not name.startswith("TRAMPOLINE_")}, **told}
