@@ -9,7 +9,6 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import REFERENCE_COUNTS
 
 import trampoline
 from trampoline import Suspension, Trampoline, sleep
@@ -99,8 +98,7 @@ def test_a_block_runs(text):
             known.update(given)
     printed = execute(text, known)
     told = [wanted for mark, wanted in TOLD.items() if mark in text]
-    wanted = PROGRAMS[text] or "".join(told)
-    assert printed == (wanted if REFERENCE_COUNTS else wanted.replace(", added at example.py:3", ""))  # PyPy does not know where
+    assert printed == (PROGRAMS[text] or "".join(told))
     if "async def root" in text:
         assert trampoline.trampoline(known["root"]()) == "42"
     if "class Event" in text:
