@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url"
 const [pyodideFolder, wheels, away, ...args] = process.argv.slice(2)
 const { loadPyodide } = await import(pathToFileURL(`${pyodideFolder}/pyodide.mjs`))
 const pyodide = await loadPyodide({
-  env: { HOME: "/home/pyodide", TRAMPOLINE_TEST_CORES: "python", TRAMPOLINE_TEST_DEPTH: "50000", PYTHONDONTWRITEBYTECODE: "1" },
+  env: { HOME: "/home/pyodide", PYTHONUNBUFFERED: "1", TRAMPOLINE_TEST_CORES: "python", TRAMPOLINE_TEST_DEPTH: "50000", PYTHONDONTWRITEBYTECODE: "1" },
 })
 const extractDir = pyodide.runPython("import site; site.getsitepackages()[0]")
 for (const name of readdirSync(wheels)) pyodide.unpackArchive(new Uint8Array(readFileSync(`${wheels}/${name}`)), "zip", { extractDir })

@@ -50,7 +50,7 @@ def pytest_report_header():
 
 
 LACKING = {  # what Pyodide says where a program asks for what no browser has
-    "a network": (OSError, "[Errno 28] Invalid argument"),
+    "network": (OSError, "[Errno 28] Invalid argument"),
     "files to wait for": (OSError, "there are no sockets on emscripten"),
     "Unix sockets": (OSError, "there are no Unix sockets"),
     "socket options": (AttributeError, "module 'socket' has no attribute"),
