@@ -32,7 +32,6 @@ __all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_cor
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out
-_ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
 class BaseTrampoline(Turns):
@@ -103,9 +102,8 @@ class BaseTrampoline(Turns):
         if context is not None:
             p._special = IN_CONTEXT
         p._name, p._context = name, context
-        if _ON_CPYTHON:
-            frame = sys._getframe(1)
-            p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
+        frame = sys._getframe(1)
+        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
@@ -10,6 +12,7 @@ from trampoline._base import ADAPT, CALL, ERROR, MOST_PROMPT, PROMPT, TAIL, VALU
 from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import INTERRUPTED, OWN_CODES, PROMPTLY, THROWING, behind, caught, looked_up, resume_specially, returned
 
+_ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = 1000  # at most so many turns before the run loop looks at anything else
 _FEW = 32  # the same while something is parked: then it looks at the clock
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
@@ -32,7 +35,7 @@ class Turns:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
                     self._alone = entries is not queue and not self._overridden
-                    take = iter(entries.popleft, MISSING)
+                    take = self._taken_from(entries)
                 if not entries:
                     if not self._parked and not self._leaving and not entries:
                         break
@@ -73,6 +76,18 @@ class Turns:
         finally:
             entry = result = None  # the frames of a traceback hold those that called them
 
+    def _taken_from(self, entries):
+        """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
+        return iter(entries.popleft, MISSING) if _ON_CPYTHON else self._looked_at_first(entries)
+
+    def _looked_at_first(self, entries):
+        """Elsewhere it can strike between any two steps: then the entry is in both places for a moment."""
+        indexed = type(entries) is deque
+        while entries:
+            if indexed:
+                self._current = entries[0]
+            yield entries.popleft()
+
     def _advance(self, p, entries):
         """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
 
@@ -84,7 +99,7 @@ class Turns:
         let_go = got = instead = None
         outer = promptly[0]
         attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
-        take = iter(entries.popleft, MISSING) if entries is not None else None
+        take = self._taken_from(entries) if entries is not None else None
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
         p._state, self._current = RUNNING, p
