@@ -130,6 +130,14 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
     return VALUE if outcome == ADAPT else outcome
 
 
+cdef int rooted(BaseTrampoline t, PyObject** got) noexcept:
+    """Put in the place of the coroutine of a TailCall, which is no generator, what its trampoline has for it. Return TAIL or ERROR."""
+    cdef PyObject* instead = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_root, got[0])
+    Py_DECREF(<object>got[0])
+    got[0] = instead if instead != NULL else ct_fetch()
+    return TAIL if instead != NULL else ERROR
+
+
 cdef int caught(PyObject** got) noexcept:
     """Say what an error means: ERROR, or TAIL, with the coroutine of a TailCall in its place."""
     if not PyErr_GivenExceptionMatches(got[0], <PyObject*>TailCall):

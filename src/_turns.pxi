@@ -99,9 +99,12 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
         if outcome == NEXT:
-            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
-            if outcome == ADAPT:
-                outcome = adapted(t, &got)
+            if PyGen_CheckExact(got):
+                outcome = CALL
+            else:
+                outcome = meaning(&got)
+                if outcome == ADAPT or outcome == CALL and t.asks:
+                    outcome = adapted(t, &got)
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
@@ -165,6 +168,8 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == ERROR:
         outcome = caught(&got)
     let_go[0] = p.top
+    if outcome == TAIL and p.trampoline.asks and not PyGen_CheckExact(got):
+        outcome = rooted(p.trampoline, &got)
     if outcome == TAIL:
         p.top = got
         return NEXT
