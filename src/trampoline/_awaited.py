@@ -9,15 +9,18 @@ cancelled cancels what it waits for, and goes on when that has ended.
 from __future__ import annotations
 
 import asyncio
+import sys
 from asyncio import CancelledError
 from collections.abc import Coroutine
+from contextvars import copy_context
 from types import CodeType
 
-from trampoline._base import VALUE, Suspension, describe, meaning_of
+from trampoline._base import VALUE, Suspension, describe, meaning_of, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from contextvars import Context
     from types import TracebackType
     from typing import Any, TypeAlias
 
@@ -176,7 +179,7 @@ class Outcome(asyncio.Future):  # type: ignore[type-arg]
         self._guest = guest
         self._error: CancelledError | None = None
         self._task = asyncio.current_task(guest._of_asyncio)
-        self._pseudothread = guest.schedule(self._of(got))
+        self._pseudothread = guest.add(self._of(got), name=name_of(got), context=_context_of(self._task))
 
     def cancel(self, msg: Any = None) -> bool:
         """Cancel what is waited for. It is done when that has ended."""
@@ -216,6 +219,11 @@ def within(coroutine: Any) -> Generator[Any, Any, Any]:
 async def awaiting(awaitable: Any) -> Any:
     """Await what has an `__await__` and is no coroutine."""
     return await awaitable
+
+
+def _context_of(task: asyncio.Task[Any] | None) -> Context:
+    """Return the context in which `task` runs; before CPython 3.12 a copy of it."""
+    return copy_context() if task is None or sys.version_info < (3, 12) else task.get_context()
 
 
 def _check(future: asyncio.Future[Any], guest: Guest) -> None:
