@@ -3,14 +3,18 @@
 TRAMPOLINE_TEST_CORES=c,python, as `.ci/run` sets it, makes a missing C core a failure of its leg. The report's header says what is tested.
 """
 
+import asyncio
 import importlib
 import importlib.util
+import inspect
 import os
 from types import SimpleNamespace
 
 import pytest
 
 import trampoline
+from trampoline import aio
+from trampoline._guest import Guest
 from trampoline._trampoline import Layer
 
 MODULES = {"c": "trampoline._ctrampoline", "python": "trampoline._pytrampoline"}
@@ -77,3 +81,44 @@ class Park(trampoline.Suspension):
 def park():
     """A suspension that waits for the test."""
     return Park()
+
+
+class Inside:
+    """asyncio or uvloop, with `aio.run()` on one core. Each run has a limit, and must leave no task and report nothing."""
+
+    SAFETY = 30  # seconds
+
+    def __init__(self, new_event_loop):
+        self.new_event_loop = new_event_loop
+        self.reported = []
+
+    def __call__(self, coroutine):
+        """Run a coroutine in a loop of its own: the trampoline's by `aio.run()`, an `async def` as it is."""
+        if not inspect.iscoroutine(coroutine):
+            coroutine = aio.run(coroutine)
+        loop = self.new_event_loop()
+        loop.set_exception_handler(lambda loop, told: self.reported.append(told))
+        try:
+            value = loop.run_until_complete(asyncio.wait_for(coroutine, self.SAFETY))
+        finally:
+            left = asyncio.all_tasks(loop)
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.wait(left, timeout=self.SAFETY))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+        assert not left
+        assert not self.reported
+        return value
+
+
+def _uvloop():
+    return pytest.importorskip("uvloop", reason="uvloop is an extra: not on Windows and PyPy").new_event_loop
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def inside(request, core, monkeypatch):
+    """A loop to run in, of each kind, and `aio.run()` on each core."""
+    monkeypatch.setattr(aio, "_Trampoline", type("Trampoline", (Guest, core.module.BaseTrampoline), {}))
+    return Inside(asyncio.new_event_loop if request.param == "asyncio" else _uvloop())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import CancelledError
-from collections.abc import Coroutine, Generator
 from contextlib import suppress
 from time import monotonic
 from types import CoroutineType
 
 from trampoline._awaited import Awaited, Bridge, awaiting, is_future, within
-from trampoline._base import name_of
+from trampoline._base import is_coroutine, name_of
 from trampoline._core import core
 from trampoline._onloop import LoopReactor
 from trampoline._trampoline import Layer
@@ -51,19 +50,17 @@ class Guest(Layer):
     def _adapt(self, got: Any) -> Any:
         if type(got) is CoroutineType:
             return Awaited(got, None)
-        if isinstance(got, Generator):
-            return got
         if is_future(got):
             return Awaited(None, got)
-        if isinstance(got, Coroutine):
-            return Awaited(got, None)
+        if is_coroutine(got):
+            return Awaited(got, None) if hasattr(type(got), "__await__") else got
         instead = super()._adapt(got)
         if instead is got and hasattr(type(got), "__await__"):
             return Awaited(awaiting(got), None)
         return instead
 
     def _root(self, coroutine: Any) -> Any:
-        if isinstance(coroutine, Generator):
+        if not hasattr(type(coroutine), "__await__"):
             return coroutine
         root = within(coroutine)
         root.__qualname__ = name_of(coroutine)
