@@ -61,7 +61,6 @@ class Awaited(Suspension):
             self._arrived(pseudothread, future)
         else:
             future.add_done_callback(self._done)
-            guest._awaited += 1
 
     def withdraw(self, pseudothread: Pseudothread) -> None:
         future = self._future
@@ -70,7 +69,6 @@ class Awaited(Suspension):
         self._pseudothread = None
         guest: Guest = pseudothread.trampoline  # type: ignore[assignment]
         future.remove_done_callback(self._done)
-        guest._awaited -= 1
         if not future.done():
             future.cancel()
             if self._mine:
@@ -100,7 +98,6 @@ class Awaited(Suspension):
         pseudothread = self._pseudothread
         if pseudothread is not None and pseudothread.waits_for is self:
             guest: Guest = pseudothread.trampoline  # type: ignore[assignment]
-            guest._awaited -= 1
             guest._arouse()
             self._arrived(pseudothread, future)
 

@@ -41,7 +41,6 @@ class Guest(Layer):
         self._paused = False  # whether the time of the slice was up
         self._sleeping: asyncio.Future[None] | None = None  # done when there is something to do
         self._failure: BaseException | None = None  # what a callback of the loop raised
-        self._awaited = 0  # how many are parked for something of asyncio's
         self._ending: set[asyncio.Future[Any]] = set()  # tasks that were cancelled, and who waited for them did not wait
         self._late: list[tuple[Pseudothread, BaseException]] = []  # who was queued when it should be thrown into
 
@@ -98,7 +97,7 @@ class Guest(Layer):
         while (failure := self._turns()) is None and not over():
             sleeping: Awaitable[None] | None = None
             if not self.queue:
-                sleeping, failure = self._fall_asleep()
+                sleeping, failure = self._fall_asleep(root)
                 if failure is not None:
                     break
             error = None
@@ -148,17 +147,18 @@ class Guest(Layer):
     def _wait(self) -> bool:
         return False
 
-    def _fall_asleep(self) -> tuple[asyncio.Future[None] | None, BaseException | None]:
-        """Return what is done when there is something to do, None if there is already; or the error that nothing will ever be."""
+    def _fall_asleep(self, root: Pseudothread | None) -> tuple[asyncio.Future[None] | None, BaseException | None]:
+        """Return what is done when there is something to do, None if there is already; or the error that `root` will never have a turn.
+
+        That nothing is known that could wake it is no Deadlock: the task may be cancelled, and what else runs in the loop may resume it.
+        """
         self._waker = self._knock  # by which whoever queues something from now on wakes us
-        if not (self._awaited or self._ending or self.reactor.waiting):
-            parked = self._all_parked()
-            # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
-            woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked)
-            if not (woken or self._posted or self._leaving or self.queue):
-                return None, _nothing_left(parked)
-        if self.queue or self._posted or self._leaving:
+        taken = root is not None and root.state == "queued"
+        # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
+        if self._leaving or self._posted or self.queue:
             return None, None
+        if taken:
+            return None, RuntimeError(f"{root!r}, the root of aio.run(), was taken out of the queue before its end")
         self._sleeping = self._of_asyncio.create_future()
         return self._sleeping, None
 
@@ -254,11 +254,3 @@ def _start(loop: asyncio.AbstractEventLoop, bridge: Bridge) -> asyncio.Task[Any]
     if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
         return asyncio.Task(bridge, loop=loop, eager_start=True)
     return loop.create_task(bridge)
-
-
-def _nothing_left(parked: list[Pseudothread]) -> RuntimeError:
-    if not parked:
-        return RuntimeError("the coroutine of aio.run() was taken out of the queue before its end")
-    from trampoline._deadlock import Deadlock
-
-    return Deadlock(parked)

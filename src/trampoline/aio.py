@@ -39,8 +39,8 @@ async def run(coroutine: AnyCoroutine[T]) -> T:
     computes gets it between two turns, after a millisecond. Whatever it then does counts: it may clean up, and wait for that, or go on.
     What it had added and is left when it ends is closed, and what that awaited is cancelled and waited for.
 
-    TypeError if it is no coroutine; RuntimeError without a running loop, and for an awaitable of another loop, where it is yielded;
-    Deadlock if nothing can wake what is left.
+    TypeError if it is no coroutine; RuntimeError without a running loop, and for an awaitable of another loop, where it is yielded. There
+    is no Deadlock: what nothing else can wake may be cancelled.
     """
     if not core.is_coroutine(coroutine):
         raise no_coroutine("aio.run()", coroutine)
