@@ -477,12 +477,15 @@ def scenario(log):
             yield one()
             yield native(depth)
             yield trampoline.timeout(60, asyncio.sleep(0))
-            yield asyncio.gather(aio.run(native(0)), aio.run(native(0))) if not depth else sleep(0)
+            yield asyncio.gather(aio.run(leaf()), aio.run(leaf())) if not depth else sleep(0)
         finally:
             try:
                 yield sleep(0)
             finally:
                 log.append(f"-generator {depth}")
+
+    def leaf():
+        yield native(0)
 
     return generator(1)
 

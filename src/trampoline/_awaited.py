@@ -35,7 +35,7 @@ is_future = asyncio.isfuture
 class Awaited(Suspension):
     """Wait for a future, or for a coroutine that is asyncio's."""
 
-    __slots__ = ("_asked", "_coroutine", "_error", "_future", "_mine", "_pseudothread")
+    __slots__ = ("_asked", "_coroutine", "_future", "_mine", "_pseudothread", "error")
 
     external = True
     _pseudothread: Pseudothread | None
@@ -44,23 +44,30 @@ class Awaited(Suspension):
         self._coroutine, self._future = coroutine, future
         self._mine = future is None  # whether it runs in a task that nobody else knows of
         self._pseudothread = None
-        self._error: BaseException | None = None  # what shall be raised when it has ended, for which it was cancelled
+        self.error: BaseException | None = None  # what shall be raised when it has ended, for which it is cancelled
         self._asked: list[asyncio.Task[Any]] = []  # the tasks that were cancelled, and cancelled this
 
     def suspend(self, pseudothread: Pseudothread) -> None:
         guest: Guest = pseudothread.trampoline  # type: ignore[assignment]
+        error, self.error = self.error, None
         future = self._future
         if future is None:
             coroutine, self._coroutine = self._coroutine, None
             future = self._future = guest._start(coroutine, pseudothread._context)
+        elif (wrong := _wrong(future, guest)) is not None:
+            if error is not None:
+                guest._pend(pseudothread, error)
+            raise wrong
         else:
-            _check(future, guest)
             future._asyncio_future_blocking = False  # a generator that yields from it
         self._pseudothread = pseudothread
-        if future.done():
-            self._arrived(pseudothread, future)
-        else:
+        if not future.done():
             future.add_done_callback(self._done)
+        if error is not None and not self.interrupt(error):
+            guest._pend(pseudothread, error)
+        if future.done() and pseudothread.waits_for is self:
+            future.remove_done_callback(self._done)  # a future is cancelled at once
+            self._arrived(pseudothread, future)
 
     def withdraw(self, pseudothread: Pseudothread) -> None:
         future = self._future
@@ -74,25 +81,18 @@ class Awaited(Suspension):
             if self._mine:
                 guest._see_off(future)
 
-    def interrupt(self, error: BaseException, task: asyncio.Task[Any] | None) -> bool:
-        """Cancel it, for `error` to be raised when it has ended. Return whether that is still to come."""
+    def interrupt(self, error: BaseException) -> bool:
+        """Cancel it, for `error` to be raised when it has ended. Return False if that must wait: it has ended, or is cancelled already."""
         future = self._future
-        if future is None or future.done() or self._error is not None and not isinstance(error, CancelledError):
+        if future is None or future.done() or self.error is not None and not isinstance(error, CancelledError):
             return False
-        if self._error is None:
-            self._error = error
-        if isinstance(error, CancelledError):
-            future.cancel(*error.args[:1])
-        else:
-            future.cancel()
+        if self.error is None:
+            self.error = error
+        future.cancel(*(error.args[:1] if isinstance(error, CancelledError) else ()))
+        task = getattr(error, "asked_by", None)
         if task is not None and self._mine:
             self._asked.append(task)
         return True
-
-    def forget(self) -> None:
-        """Close what was never begun: Python would warn of it."""
-        if self._coroutine is not None:
-            self._coroutine.close()
 
     def _done(self, future: asyncio.Future[Any]) -> None:
         pseudothread = self._pseudothread
@@ -108,7 +108,7 @@ class Awaited(Suspension):
         except BaseException as raised:
             failure = raised
             failure.__traceback__ = _without_ours(raised.__traceback__)
-        error, self._error, self._pseudothread = self._error, None, None
+        error, self.error, self._pseudothread = self.error, None, None
         if error is not None and (isinstance(failure, CancelledError) or failure is None and not isinstance(error, CancelledError)):
             failure = error
         if self._asked and not future.cancelled():
@@ -223,15 +223,17 @@ def _context_of(task: asyncio.Task[Any] | None) -> Context:
     return copy_context() if task is None or sys.version_info < (3, 12) else task.get_context()
 
 
-def _check(future: asyncio.Future[Any], guest: Guest) -> None:
+def _wrong(future: asyncio.Future[Any], guest: Guest) -> RuntimeError | None:
+    """Return why `future` cannot be waited for, if it cannot."""
     loop = future.get_loop()
     if loop is not guest._of_asyncio:
-        raise RuntimeError(
+        return RuntimeError(
             f"cannot wait for {describe(future)}: it belongs to another loop, {describe(loop)}. Wait for it there, "
             "or submit it by asyncio.run_coroutine_threadsafe() and yield what that returns"
         )
     if future is guest._task:
-        raise RuntimeError(f"cannot wait for {describe(future)}: it is the task that awaits this aio.run(), and would wait for itself")
+        return RuntimeError(f"cannot wait for {describe(future)}: it is the task that awaits this aio.run(), and would wait for itself")
+    return None
 
 
 def _without_ours(traceback: TracebackType | None) -> TracebackType | None:

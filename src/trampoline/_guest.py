@@ -189,11 +189,8 @@ class Guest(Layer):
 
     def _cancel(self, pseudothread: Pseudothread, error: CancelledError, task: asyncio.Task[Any] | None) -> None:
         """Throw `error` into a pseudothread because `task` was cancelled, which waits for it: at once, when it waits, or between two turns."""
-        waits = pseudothread.waits_for
-        if type(waits) is not Awaited:
-            super()._interrupt(pseudothread, error)
-        elif not waits.interrupt(error, task):
-            self._pend(pseudothread, error)
+        error.asked_by = task  # type: ignore[attr-defined]
+        self._interrupt(pseudothread, error)
         if pseudothread.state == "queued":
             self._late.append((pseudothread, error))
 
@@ -201,7 +198,7 @@ class Guest(Layer):
         waits = pseudothread.waits_for
         if type(waits) is not Awaited:
             super()._interrupt(pseudothread, error, unless=unless)
-        elif not waits.interrupt(error, None):
+        elif not waits.interrupt(error):
             self._pend(pseudothread, error)
 
     def _pend(self, pseudothread: Pseudothread, error: BaseException) -> None:
@@ -209,10 +206,11 @@ class Guest(Layer):
         pseudothread._interrupt()
 
     def _interruption(self, pseudothread: Pseudothread) -> BaseException | None:
-        error = super()._interruption(pseudothread)
-        if error is not None and type(pseudothread.waits_for) is Awaited:
-            pseudothread.waits_for.forget()
-        return error
+        error, waits = super()._interruption(pseudothread), pseudothread.waits_for
+        if type(waits) is not Awaited:
+            return error
+        waits.error = error
+        return None
 
     def _overtake(self, pseudothread: Pseudothread, error: BaseException) -> None:
         """Throw into one that has made turns for a slice and did not wait."""
