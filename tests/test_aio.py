@@ -572,3 +572,33 @@ def test_nothing_is_kept_alive(inside):
             inside(failing())
     gc.collect()
     assert Noted.alive == 0
+
+
+@pytest.mark.parametrize("kind", ["own", "eager"])
+def test_the_factory_of_the_loop_makes_the_tasks(inside, kind):
+    made = []
+
+    def own(loop, coroutine, **keywords):
+        made.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **keywords)
+
+    def eager(loop, coroutine, **keywords):
+        made.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, eager_start=True, **keywords)
+
+    if kind == "eager" and sys.version_info < (3, 12):
+        pytest.skip("eager tasks came with Python 3.12")
+
+    async def waits():
+        await sleep(0.001)
+        return await native(5)
+
+    def main():
+        return (yield native(3)), (yield waits())
+
+    async def outer():
+        asyncio.get_running_loop().set_task_factory(own if kind == "own" else eager)
+        return await aio.run(main())
+
+    assert inside(outer()) == (3, 5)
+    assert [name.rpartition(".")[2] for name in made] == ["native", "waits"]

@@ -53,7 +53,7 @@ class Awaited(Suspension):
         future = self._future
         if future is None:
             coroutine, self._coroutine = self._coroutine, None
-            future = self._future = guest._start(coroutine, pseudothread._context)
+            future = self._future = guest._start(Bridge(coroutine, guest, self), pseudothread._context)
         elif (wrong := _wrong(future, guest)) is not None:
             if error is not None:
                 guest._pend(pseudothread, error)
@@ -61,25 +61,26 @@ class Awaited(Suspension):
         else:
             future._asyncio_future_blocking = False  # a generator that yields from it
         self._pseudothread = pseudothread
-        if not future.done():
+        if not self._mine:
             future.add_done_callback(self._done)
         if error is not None and not self.interrupt(error):
             guest._pend(pseudothread, error)
         if future.done() and pseudothread.waits_for is self:
-            future.remove_done_callback(self._done)  # a future is cancelled at once
+            if not self._mine:
+                future.remove_done_callback(self._done)
             self._arrived(pseudothread, future)
 
     def withdraw(self, pseudothread: Pseudothread) -> None:
         future = self._future
         if future is None or self._pseudothread is None:  # it was never begun, or has just ended
             return
-        self._pseudothread = None
-        guest: Guest = pseudothread.trampoline  # type: ignore[assignment]
-        future.remove_done_callback(self._done)
+        self._pseudothread = self._future = None  # else the task, whose error keeps its frames, would keep itself
+        if not self._mine:
+            future.remove_done_callback(self._done)
         if not future.done():
             future.cancel()
             if self._mine:
-                guest._see_off(future)
+                pseudothread.trampoline._see_off(future)  # type: ignore[attr-defined]
 
     def interrupt(self, error: BaseException) -> bool:
         """Cancel it, for `error` to be raised when it has ended. Return False if that must wait: it has ended, or is cancelled already."""
@@ -94,11 +95,28 @@ class Awaited(Suspension):
             self._asked.append(task)
         return True
 
+    def ends(self) -> None:
+        """Have the trampoline look at the task after the step that it makes now. A callback would take one more round of the loop."""
+        pseudothread = self._pseudothread
+        if pseudothread is not None:
+            guest: Guest = pseudothread.trampoline  # type: ignore[assignment]
+            guest._ended.append(self)
+            guest._arouse()
+
+    def look(self) -> None:
+        """Take the outcome, if it is there."""
+        future = self._future
+        if future is None:  # withdrawn meanwhile
+            return
+        if future.done():
+            self._done(future)
+        else:  # a task of another kind, made by the loop's task factory
+            future.add_done_callback(self._done)
+
     def _done(self, future: asyncio.Future[Any]) -> None:
         pseudothread = self._pseudothread
         if pseudothread is not None and pseudothread.waits_for is self:
-            guest: Guest = pseudothread.trampoline  # type: ignore[assignment]
-            guest._arouse()
+            pseudothread.trampoline._arouse()  # type: ignore[attr-defined]
             self._arrived(pseudothread, future)
 
     def _arrived(self, pseudothread: Pseudothread, future: asyncio.Future[Any]) -> None:
@@ -132,22 +150,30 @@ class Awaited(Suspension):
 class Bridge(Coroutine):  # type: ignore[type-arg]
     """The coroutine of a task: `coroutine`, with what that awaits of the trampoline's in the form of futures."""
 
-    __slots__ = ("_coroutine", "_guest", "_outcome")
+    __slots__ = ("_awaited", "_coroutine", "_guest", "_outcome")
 
-    def __init__(self, coroutine: Any, guest: Guest) -> None:
-        self._coroutine, self._guest = coroutine, guest
+    def __init__(self, coroutine: Any, guest: Guest, awaited: Awaited) -> None:
+        self._coroutine, self._guest, self._awaited = coroutine, guest, awaited
         self._outcome: Outcome | None = None
 
     def send(self, value: Any) -> Any:
         """Go on with `coroutine` until it waits."""
         outcome, self._outcome = self._outcome, None
-        got = self._coroutine.send(value if outcome is None else outcome.result())
+        try:
+            got = self._coroutine.send(value if outcome is None else outcome.result())
+        except BaseException:
+            self._awaited.ends()
+            raise
         return got if got is None or is_future(got) else self._translated(got)
 
     def throw(self, *error: Any) -> Any:
         """Raise an error where `coroutine` waits."""
         self._outcome = None
-        got = self._coroutine.throw(*error)
+        try:
+            got = self._coroutine.throw(*error)
+        except BaseException:
+            self._awaited.ends()
+            raise
         return got if got is None or is_future(got) else self._translated(got)
 
     def close(self) -> None:

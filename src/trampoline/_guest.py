@@ -41,6 +41,7 @@ class Guest(Layer):
         self._paused = False  # whether the time of the slice was up
         self._sleeping: asyncio.Future[None] | None = None  # done when there is something to do
         self._failure: BaseException | None = None  # what a callback of the loop raised
+        self._ended: list[Awaited] = []  # whose task has made its last step
         self._ending: set[asyncio.Future[Any]] = set()  # tasks that were cancelled, and who waited for them did not wait
         self._late: list[tuple[Pseudothread, BaseException]] = []  # who was queued when it should be thrown into
 
@@ -69,9 +70,8 @@ class Guest(Layer):
         """Queue `coroutine`. There is no place to tell of where it was added but this one."""
         return self.schedule(self._root(coroutine))
 
-    def _start(self, coroutine: Any, context: Context | None) -> asyncio.Task[Any]:
-        """Make a task that runs `coroutine`, which is not the trampoline's. From CPython 3.12 on it runs at once, until it waits."""
-        bridge = Bridge(coroutine, self)
+    def _start(self, bridge: Bridge, context: Context | None) -> asyncio.Task[Any]:
+        """Make a task that runs `bridge`. From CPython 3.12 on it runs at once, until it waits."""
         return _start(self._of_asyncio, bridge) if context is None else context.run(_start, self._of_asyncio, bridge)
 
     # Driving: slices of turns, and between them the loop.
@@ -122,8 +122,11 @@ class Guest(Layer):
             return failure
         self._paused = False
         late, self._late = self._late, []
+        while self._ended:
+            self._ended.pop(0).look()
         try:
-            self._dispatch(())
+            if self._posted:
+                self._dispatch(())
             self._began = monotonic()
             self.run()
         except BaseException as raised:
@@ -155,7 +158,7 @@ class Guest(Layer):
         self._waker = self._knock  # by which whoever queues something from now on wakes us
         taken = root is not None and root.state == "queued"
         # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
-        if self._leaving or self._posted or self.queue:
+        if self._leaving or self._posted or self.queue or self._ended:
             return None, None
         if taken:
             return None, RuntimeError(f"{root!r}, the root of aio.run(), was taken out of the queue before its end")
