@@ -601,4 +601,4 @@ def test_the_factory_of_the_loop_makes_the_tasks(inside, kind):
         return await aio.run(main())
 
     assert inside(outer()) == (3, 5)
-    assert [name.rpartition(".")[2] for name in made] == ["native", "waits"]
+    assert [name.rpartition(".")[2] for name in made[:2]] == ["native", "waits"]  # then the test shuts the loop down

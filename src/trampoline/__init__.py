@@ -45,6 +45,7 @@ __all__ = [
     "accelerated",
     "call",
     "consumer",
+    "dump_on_signal",
     "in_thread",
     "listening_socket",
     "nonblocking_accept",
@@ -60,7 +61,14 @@ __all__ = [
     "trampoline",
     "writable",
 ]
-_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time"}
+_HOMES = {
+    "Deadlock": "_deadlock",
+    "Reactor": "_reactor",
+    "dump_on_signal": "_dump",
+    "in_thread": "_threads",
+    "sleep": "_time",
+    "timeout": "_time",
+}
 
 
 def __getattr__(name: str) -> object:
