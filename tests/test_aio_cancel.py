@@ -1,4 +1,4 @@
-"""Cancelling over the border between a trampoline and asyncio, both ways: who is told, that all `finally` blocks run, and what is counted."""
+"""Cancelling over the border between a trampoline and asyncio, both ways: who is told, that `finally` blocks run, what is counted."""
 
 import asyncio
 import os
@@ -295,13 +295,16 @@ def test_a_task_group_around_it(inside):
         await asyncio.sleep(0.001)
         raise ValueError("no")
 
+    async def group(log):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(aio.run(sleeps(log)))
+            tasks.create_task(fails())
+            await aio.run(waits(log))
+
     async def main():
         log = []
         with pytest.raises(ExceptionGroup) as caught:  # noqa: F821 -- Python 3.11
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(aio.run(sleeps(log)))
-                tasks.create_task(fails())
-                await aio.run(waits(log))
+            await group(log)
         assert [str(error) for error in caught.value.exceptions] == ["no"]
         assert sorted(log) == ["cancelled ", "finally", "waits cancelled", "waits finally"]
         assert asyncio.current_task().cancelling() == 0

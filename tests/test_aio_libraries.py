@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import trampoline
 from trampoline import aio, call, sleep
 
+EXAMPLES = Path(__file__).parent.parent / "examples"
 PATIENCE = 30  # seconds
 
 
@@ -135,6 +137,18 @@ def test_aiohttps_timeouts_and_ours(inside, aiohttp, web):
                 stop.append(True)
 
     assert inside(outer()) == [True, True]
+
+
+@pytest.mark.skipif(not EXAMPLES.is_dir(), reason=f"the examples are not here: there is no {EXAMPLES}")
+def test_the_example(core, web):
+    """It goes as deep as the links do."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(trampoline.__file__).parent.parent)}
+    environment.pop("TRAMPOLINE_NO_EXTENSIONS", None)
+    if core.name == "python":
+        environment["TRAMPOLINE_NO_EXTENSIONS"] = "1"
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "aiohttp_inside.py"), "300"]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE * 2, check=False)
+    assert (ran.stdout, ran.stderr) == ("599 pages, 300 deep\n", "")
 
 
 @pytest.fixture(scope="module")

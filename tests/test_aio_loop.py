@@ -293,7 +293,7 @@ def test_a_loop_that_cannot_watch_says_so(inside):
         me.trampoline.reactor._loop, loop = Unable(), me.trampoline.reactor._loop
         ours, theirs = pair()
         with ours, theirs:
-            with pytest.raises(NotImplementedError, match="a loop of Windows.*use asyncio's"):
+            with pytest.raises(NotImplementedError, match=r"a loop of Windows.*use asyncio's"):
                 yield nonblocking_read(ours)
             me.trampoline.reactor._loop = loop
             theirs.sendall(b"data")

@@ -40,6 +40,7 @@ class LoopReactor:
         self._loop, self._guest = loop, guest
         self._deadlines = 0
         self._files: Reactor | None = None
+        self._number = -1  # the descriptor that the loop watches
         self._sweeper: asyncio.TimerHandle | None = None
 
     @property
@@ -96,9 +97,8 @@ class LoopReactor:
             self._sweeper = None
         files, self._files = self._files, None
         if files is not None:
-            number = files._selector.fileno()
-            if number >= 0 and not self._loop.is_closed():
-                self._loop.remove_reader(number)
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._number)
             files.close()
 
     def _open(self) -> Reactor:
@@ -107,7 +107,8 @@ class LoopReactor:
         try:
             if fileno is None:
                 raise NotImplementedError
-            self._loop.add_reader(fileno(), self._guest._called, self._files_are_ready)
+            self._number = fileno()
+            self._loop.add_reader(self._number, self._guest._called, self._files_are_ready)
         except NotImplementedError:
             files.close()
             raise NotImplementedError(
