@@ -180,6 +180,8 @@ def test_an_error_arrives_at_the_yield(inside, kind):
             return raised
 
     raised = inside(main())
+    if kind is asyncio.CancelledError and sys.version_info < (3, 11):
+        return  # a task makes another of it there, without the message
     assert raised is error or kind is asyncio.CancelledError
     assert raised.args == ("once",)
     assert raised.__context__ is None
@@ -584,7 +586,7 @@ def test_the_factory_of_the_loop_makes_the_tasks(inside, kind):
 
     def eager(loop, coroutine, **keywords):
         made.append(coroutine.__qualname__)
-        return asyncio.Task(coroutine, loop=loop, eager_start=True, **keywords)
+        return asyncio.Task(coroutine, loop=loop, **{**keywords, "eager_start": True})
 
     if kind == "eager" and sys.version_info < (3, 12):
         pytest.skip("eager tasks came with Python 3.12")

@@ -39,7 +39,9 @@ def one():
     yield 1
 
 
-async def waits(log, name="waits"):
+async def waits(log, name="waits", begun=None):
+    if begun is not None:
+        begun.append(True)
     try:
         await asyncio.sleep(60)
     except asyncio.CancelledError:
@@ -410,16 +412,16 @@ def test_a_generator_that_raises_it_cancels_the_task(inside):
 
 
 def test_a_pseudothread_that_is_closed_or_thrown_into_cancels_what_it_awaits(inside):
-    def child(log):
+    def child(log, begun):
         try:
-            yield waits(log)
+            yield waits(log, begun=begun)
         finally:
             log.append("child")
 
     def main(log, end):
-        me = yield Own()
-        other = me.trampoline.add(child(log))
-        while other.waits_for is None:
+        me, begun = (yield Own()), []
+        other = me.trampoline.add(child(log, begun))
+        while not begun:
             yield sleep(0)
         end(other)
         while not other.done:
@@ -436,7 +438,10 @@ def test_a_pseudothread_that_is_closed_or_thrown_into_cancels_what_it_awaits(ins
 
 
 def test_an_error_that_nobody_waits_for_is_reported(inside):
+    begun = []
+
     async def fails():
+        begun.append(True)
         try:
             await asyncio.sleep(60)
         finally:
@@ -447,8 +452,8 @@ def test_an_error_that_nobody_waits_for_is_reported(inside):
 
     def main():
         me = yield Own()
-        other = me.trampoline.add(child())
-        while other.waits_for is None:
+        me.trampoline.add(child())
+        while not begun:
             yield sleep(0)
 
     with pytest.raises(AssertionError, match="reported"):
