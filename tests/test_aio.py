@@ -524,6 +524,22 @@ def test_what_the_loop_resumes(inside, park):
     assert inside(outer()) == "resumed"
 
 
+def test_a_root_that_is_closed_from_outside(inside, park):
+    def main():
+        yield park
+
+    async def outer():
+        task = asyncio.ensure_future(aio.run(main()))
+        while not park.parked:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        park.last.close()
+        with pytest.raises(RuntimeError, match="closed before it had a result"):
+            await task
+
+    inside(outer())
+
+
 def test_a_root_that_is_taken_out_of_the_queue(inside):
     def main():
         me = yield Own()

@@ -112,13 +112,16 @@ class Outcome(asyncio.Future):  # type: ignore[type-arg]
                 self.set_result(value)
 
 
-def within(coroutine: Any) -> Generator[Any, Any, Any]:
-    """Return a generator that calls `coroutine`: a root is the trampoline's."""
+def within(coroutine: Any, guest: Guest | None = None) -> Generator[Any, Any, Any]:
+    """Return a generator that calls `coroutine`, for a root is the trampoline's. At its end, by `close()` too, `guest` wakes."""
     try:
         return (yield (coroutine, coroutine := None)[0])
     except BaseException as error:
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame, from CPython 3.11 on
         raise
+    finally:
+        if guest is not None:
+            guest._arouse()
 
 
 async def awaiting(awaitable: Any) -> Any:
@@ -138,4 +141,4 @@ def without_ours(traceback: TracebackType | None) -> TracebackType | None:
     return traceback
 
 
-own_codes: set[CodeType] = {function.__code__ for function in (Bridge.send, Bridge.throw, awaiting)}
+own_codes: set[CodeType] = {function.__code__ for function in (Bridge.send, Bridge.throw, awaiting, within)}

@@ -36,7 +36,7 @@ class Guest(Driven):
             failure = self._first(failure, other)
             if failure is None:
                 failure = cancelled
-        return self._closed(failure)
+        return failure
 
     # What is the trampoline's, and what is asyncio's.
 
@@ -55,13 +55,11 @@ class Guest(Driven):
     def _root(self, coroutine: Any) -> Any:
         if not hasattr(type(coroutine), "__await__"):
             return coroutine
-        root = within(coroutine)
-        root.__qualname__ = name_of(coroutine)  # type: ignore[attr-defined]
-        return root
+        return _named(within(coroutine), coroutine)
 
     def _rooted(self, coroutine: Any) -> Pseudothread:
         """Queue `coroutine`. There is no place to tell of where it was added but this one."""
-        return self.schedule(self._root(coroutine))
+        return self.schedule(_named(within(coroutine, self), coroutine))
 
     def _start(self, bridge: Bridge, context: Context | None) -> asyncio.Task[Any]:
         """Make a task that runs `bridge`. From CPython 3.12 on it runs at once, until it waits."""
@@ -110,9 +108,12 @@ class Guest(Driven):
             self.close()
         except BaseException as raised:
             failure = self._first(failure, raised)
-        if not self._ending:
-            self.reactor.close()
         return failure
+
+
+def _named(generator: Any, coroutine: Any) -> Any:
+    generator.__qualname__ = name_of(coroutine)
+    return generator
 
 
 def _start(loop: asyncio.AbstractEventLoop, bridge: Bridge) -> asyncio.Task[Any]:

@@ -48,9 +48,11 @@ async def run(coroutine: AnyCoroutine[T]) -> T:
     root = guest._rooted(coroutine)
     try:
         failure = await guest._drive(root)
-    except BaseException:  # GeneratorExit, where the loop is given up: nothing can be waited for any more. Or Ctrl-C
-        guest._closed(None)
+    except BaseException as raised:  # GeneratorExit, where the loop is given up: nothing can be waited for any more. Or Ctrl-C
+        guest._closed(raised)
         raise
+    finally:
+        guest.reactor.close()
     if failure is None:
         value: T = root.result()
         return value
