@@ -19,7 +19,11 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         else:
             entry = failure = NULL
         if entry == NULL:
-            if failure != NULL or not alive or not waits(t, &failure):
+            if failure != NULL or not alive:
+                return failure
+            if t.held_coroutine != NULL or t.held_sent != NULL:
+                release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
+            elif not waits(t, &failure):
                 return failure
             continue
         let_go_before(t, entry)

@@ -3,18 +3,15 @@
 TRAMPOLINE_TEST_CORES=c,python, as `.ci/run` sets it, makes a missing C core a failure of its leg. The report's header says what is tested.
 """
 
-import asyncio
 import importlib
 import importlib.util
-import inspect
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 import trampoline
-from trampoline import aio
-from trampoline._guest import Guest
 from trampoline._trampoline import Layer
 
 MODULES = {"c": "trampoline._ctrampoline", "python": "trampoline._pytrampoline"}
@@ -83,42 +80,54 @@ def park():
     return Park()
 
 
-class Inside:
-    """asyncio or uvloop, with `aio.run()` on one core. Each run has a limit, and must leave no task and report nothing."""
-
-    SAFETY = 30  # seconds
-
-    def __init__(self, new_event_loop):
-        self.new_event_loop = new_event_loop
-        self.reported = []
-
-    def __call__(self, coroutine):
-        """Run a coroutine in a loop of its own: the trampoline's by `aio.run()`, an `async def` as it is."""
-        if not inspect.iscoroutine(coroutine):
-            coroutine = aio.run(coroutine)
-        loop = self.new_event_loop()
-        loop.set_exception_handler(lambda loop, told: self.reported.append(told))
-        try:
-            value = loop.run_until_complete(asyncio.wait_for(coroutine, self.SAFETY))
-        finally:
-            left = asyncio.all_tasks(loop)
-            for task in left:
-                task.cancel()
-            if left:
-                loop.run_until_complete(asyncio.wait(left, timeout=self.SAFETY))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
-        assert not left
-        assert not self.reported
-        return value
+@pytest.fixture
+def quick_switches():
+    """Let threads interrupt one another as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
-def _uvloop():
-    return pytest.importorskip("uvloop", reason="uvloop is an extra: not on Windows and PyPy").new_event_loop
+@pytest.fixture
+def ends():
+    """Two connected Unix sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def tcp():
+    """Two connected TCP sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair("TCP")
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def t(core):
+    """A trampoline on a clock that jumps. Whatever a test does, it leaves no deadline behind."""
+    from simulated import Jumping
+
+    reactor = Jumping()
+    trampoline = core.Waiting(reactor=reactor)
+    yield trampoline
+    trampoline.close()
+    assert not reactor.waiting
+    assert not vars(trampoline).get("_pending")
+    assert trampoline._limits == 0
+    reactor.close()
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def inside(request, core, monkeypatch):
-    """A loop to run in, of each kind, and `aio.run()` on each core."""
-    monkeypatch.setattr(aio, "_Trampoline", type("Trampoline", (Guest, core.module.BaseTrampoline), {}))
-    return Inside(asyncio.new_event_loop if request.param == "asyncio" else _uvloop())
+    """A loop to run in, of each kind, with `aio.run()` on each core."""
+    from loops import Inside, on_core
+
+    on_core(core, monkeypatch)
+    return Inside(pytest.importorskip(request.param, reason="uvloop is an extra: not on Windows and PyPy").new_event_loop)

@@ -48,7 +48,8 @@ class Suspension:
     """Derive from it what a pseudothread can wait for: to yield (or await, or yield from) an instance parks the pseudothread.
 
     Right after the yield `suspend(pseudothread)` is called. It sees to it that `pseudothread.resume(value)` or `.throw(error)` is called
-    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when somebody else ends the waiting.
+    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when `throw()` or `close()` ends the
+    waiting, whoever calls them, the suspension itself too.
     """
 
     __slots__ = ("__weakref__",)
@@ -60,7 +61,10 @@ class Suspension:
         raise NotImplementedError(f"{type(self).__qualname__} does not say how to wait: define suspend(self, pseudothread)")
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> object:
-        """Undo what `suspend()` arranged: `pseudothread`, which waits for it, is thrown into or closed."""
+        """Undo what `suspend()` arranged, if anything is left of it: `pseudothread`, which waited for it, is thrown into or closed.
+
+        On the thread that does so. An error raised here goes to whoever calls `throw()` or `close()`; neither is given up for that.
+        """
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -234,7 +238,35 @@ def no_copy(what: object) -> TypeError:
 
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:
     """Return the RuntimeError for what a pseudothread cannot do in its state."""
-    return RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
+    error = RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
+    error.refused = id(pseudothread)  # type: ignore[attr-defined]  # so that resumed() knows it from one of the user's
+    return error
+
+
+def resumed(pseudothread: core.Pseudothread[Any], suspension: object, value: object = None) -> bool:
+    """Resume `pseudothread` if it waits for `suspension`. Return False if not: another thread, or a signal handler, was quicker."""
+    if pseudothread.waits_for is not suspension:
+        return False
+    try:
+        pseudothread.resume(value)
+    except RuntimeError as error:
+        if getattr(error, "refused", None) != id(pseudothread):
+            raise
+        return False
+    return True
+
+
+def thrown(pseudothread: core.Pseudothread[Any], suspension: object, error: BaseException) -> bool:
+    """Throw into `pseudothread` if it waits for `suspension`. Return False if not, as `resumed()`."""
+    if pseudothread.waits_for is not suspension:
+        return False
+    try:
+        pseudothread.throw(error)
+    except RuntimeError as raised:
+        if getattr(raised, "refused", None) != id(pseudothread):
+            raise
+        return False
+    return True
 
 
 def ignored_exit(coroutine: object, got: object) -> RuntimeError:

@@ -7,8 +7,9 @@ pseudothread again behind all others; `_advance` does that for as many turns as 
 is queued that would only put the pseudothread in and take it out, so it goes on with the same: the same order, no traffic.
 
 Two things cost care. A coroutine that gave its result by a yield, the value that it was sent and the error that it was thrown are let go
-when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. And
-errors show the user's frames alone: where one of ours enters a traceback, it is cut off again before the error goes on.
+when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. Before
+`run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
+enters a traceback, it is cut off again before the error goes on.
 
 Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
 """

@@ -6,7 +6,7 @@ import sys
 from functools import cached_property
 from time import monotonic
 
-from trampoline._base import describe, no_coroutine
+from trampoline._base import describe, no_coroutine, thrown
 from trampoline._core import core
 
 TYPE_CHECKING = False
@@ -182,9 +182,10 @@ class Layer(Base):
 
     def _interrupt(self, pseudothread: core.Pseudothread[Any], error: BaseException, *, unless: object = None) -> None:
         """Throw `error` into a pseudothread where it waits, unless for that, or as soon as it waits next."""
-        if pseudothread.state == "parked" and pseudothread.waits_for is not unless:
-            pseudothread.throw(error)
-        elif not pseudothread.done:
+        waits_for = pseudothread.waits_for
+        if waits_for is not None and waits_for is not unless and thrown(pseudothread, waits_for, error):
+            return
+        if not pseudothread.done:
             self._pending.setdefault(pseudothread, []).append(error)
             pseudothread._interrupt()
 
