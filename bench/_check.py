@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bench._measure import Cell, Effort, Progress, measure
 from bench._runner import cell
+from bench._workloads import LOOPS as LOOPS_OF_AIO
 
 Figure = tuple[str, str, str]
 C, PYTHON, RECIPE, NATIVE, PYPI = "C core", "Python core", "recipe", "yield from", "PyPI trampoline"
@@ -126,12 +127,22 @@ BARS: tuple[Bar, ...] = (
     Bar("recipe / Python core, schedule overridden", ("overridden", RECIPE, "schedule"), ("overridden", PYTHON, "schedule"), None, None),
     Bar("recipe / Python core, foreign queue", ("overridden", RECIPE, "queue"), ("overridden", PYTHON, "queue"), None, None),
     Bar("recipe / Python core, add and end", ("add", RECIPE, "100,000"), ("add", PYTHON, "100,000"), None, None),
+    *(
+        Bar(f"calls inside {loop} / alone", ("aio", C, "calls, alone"), ("aio", C, f"calls, {loop}"), 0.9, None, True)
+        for loop in LOOPS_OF_AIO
+    ),
+    *(
+        Bar(f"a {what} inside {loop} / a task's", ("aio", C, f"{what}, {loop}"), ("aio", "task each", f"{what}, {loop}"), None)
+        for what in ("nap", "request")
+        for loop in LOOPS_OF_AIO
+    ),
     Bar("import of the package", ("import", C, "import"), None, 10, 5, scale=1e-3, unit="ms"),
     *WAITING,
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "calls": ("calls", "call", "overridden"),
+    "aio": ("aio",),
     "turns": ("turns", "depth", "add"),
     "recursion": ("recursion",),
     "errors": ("errors",),
@@ -142,6 +153,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 EFFORTS = {
     "calls": Effort(1.5, 12, 150),
+    "aio": Effort(1.5, 12, 150),
     "turns": Effort(1.5, 12, 150),
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),

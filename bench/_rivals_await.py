@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from unittest import mock
 
-from bench import _programs, _synchronising
+from bench import _inside, _programs, _synchronising
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock
 from bench._workloads import FIB
@@ -178,6 +178,25 @@ class Asyncio(Awaiting):
             held[i] = self.loop.create_task(_programs.awaiting(future))  # type: ignore[call-overload]
         await asyncio.sleep(0)
         return held
+
+    def aio(self, argument: tuple[str, str]) -> Unit:
+        """Time awaits beside those of a trampoline inside asyncio; the columns say in which loop."""
+        if type(self) is not Asyncio:
+            raise SkippedError("the row of asyncio has it")
+        return _inside.coroutines(*argument, as_tasks=False)
+
+
+class TaskEach(Implementation):
+    """asyncio with a task for each await, beside a trampoline inside it."""
+
+    name = "task each"
+    module = "asyncio"
+    idiom = "`await create_task(f())`"
+    only = ("aio",)
+
+    def aio(self, argument: tuple[str, str]) -> Unit:
+        """Time them."""
+        return _inside.coroutines(*argument, as_tasks=True)
 
 
 class Uvloop(Asyncio):

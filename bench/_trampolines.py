@@ -193,6 +193,12 @@ class Core(Scheduling):
         trampoline.run()
         read()
 
+    def aio(self, argument: tuple[str, str]) -> Unit:
+        """Time what runs inside asyncio."""
+        from bench import _inside
+
+        return _inside.trampolines(self.trampoline, *argument)
+
     def path(self) -> list[str]:
         """Return the folder of the package, which an editable install keeps out of sys.path."""
         return [str(Path(self.library.__file__).parent.parent)]

@@ -15,6 +15,8 @@ FIB = 18
 FIB_CALLS = 8361
 TURNS = 100_000
 CONSUMED = 10_000
+REQUEST_SIZE = 100
+LOOPS = ("asyncio", "uvloop")
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ def _echo(*loads: tuple[int, int]) -> tuple[Column, ...]:
 
 def _idle(connections: int, seconds: float) -> tuple[Column, ...]:
     return Column("memory", ("memory", connections, seconds), unit="B"), Column("CPU", ("cpu", connections, seconds))
+
+
+def _inside(what: str, *loops: str) -> tuple[Column, ...]:
+    return tuple(Column(f"{what}, {loop}", (what, loop), FIB_CALLS if what == "calls" else 1) for loop in loops)
 
 
 def _figures(names: tuple[str, ...], *arguments: Any) -> tuple[Column, ...]:
@@ -193,6 +199,16 @@ WORKLOADS: tuple[Workload, ...] = (
         (*_by_way("free", True, operations=TIMES), *_by_way("in turn", False, operations=TIMES)),
         (*_by_way("free", True, operations=TIMES), *_by_way("in turn", False, operations=TIMES)),
         (ASYNCIO,),
+    ),
+    Workload(
+        "aio",
+        f"A trampoline inside asyncio and uvloop (`aio.run`). `calls`: fib({FIB}), alone and inside; figure: one call. `nap`: to yield "
+        f"(await) asyncio.sleep(0); `request`: to yield (await) a request of {REQUEST_SIZE} bytes to an echo server in the same process, "
+        "both by asyncio's streams. Figure: one of them, CPU of both ends. `asyncio`: plain awaits; `task each`: a task for each, "
+        "as those that a trampoline yields are.",
+        _inside("calls", "alone", *LOOPS) + _inside("nap", *LOOPS) + _inside("request", *LOOPS),
+        _inside("calls", "alone", "asyncio") + _inside("nap", "asyncio") + _inside("request", "asyncio"),
+        (Divisor("1", None, "calls, alone", "its own calls alone"), ASYNCIO, Divisor("t", "task each", None, "tasks, same column")),
     ),
     Workload(
         "memory",

@@ -41,7 +41,7 @@ cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt"
+cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 
 
@@ -109,6 +109,8 @@ cdef class BaseTrampoline:
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         cdef PyFrameObject* frame = PyEval_GetFrame()
         if name is not None or context is not None:
@@ -242,6 +244,19 @@ cdef class BaseTrampoline:
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
+
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
+    @property
+    def _asks(self):
+        """Whether `_adapt()` is asked what stands for a coroutine that is no generator, too, and `_root()` for a root."""
+        return self.asks
+
+    @_asks.setter
+    def _asks(self, value):
+        self.asks = value
 
     @property
     def _waker(self):

@@ -207,6 +207,22 @@ cdef class Pseudothread:
         if self.state != ENDED:
             self.special |= INTERRUPTED
 
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        cdef PyObject* value = self.value
+        if self.state != QUEUED or self.special & THROWING:
+            return False
+        Py_INCREF(error)
+        self.value = <PyObject*>error
+        self.special |= THROWING
+        Py_XDECREF(value)
+        return True
+
+    @property
+    def _context(self):
+        """The context of its turns, or None."""
+        return self.details[1] if self.details is not None else None
+
     def _note(self):
         note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
 

@@ -135,14 +135,14 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
 
 
 cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject** got) noexcept:
-    """Go on, in the same turn, where what was yielded stands for something else (ADAPT) or need not be waited for (PROMPT).
+    """Go on, in the same turn, where what was yielded stands for something else (ADAPT, CALL) or need not be waited for (PROMPT).
 
     `p.value` is what was sent, and then what was sent last.
     """
     global ct_promptly
     cdef PyObject* top = p.top
     while True:
-        if outcome == ADAPT:
+        if outcome == ADAPT or outcome == CALL:
             outcome = adapted(t, got)
         if outcome != PROMPT:
             return outcome
@@ -157,7 +157,11 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             outcome = resume(p, top, p.value, got)
         if outcome != NEXT:
             return outcome
-        outcome = CALL if PyGen_CheckExact(got[0]) else meaning(got)
+        if PyGen_CheckExact(got[0]):
+            return CALL
+        outcome = meaning(got)
+        if outcome == CALL and not t.asks:
+            return CALL
 
 
 cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexcept:
@@ -181,6 +185,14 @@ cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexce
         p.special |= THROWING
     set_result(sent, instead)
     return True
+
+
+cdef int rooted(BaseTrampoline t, PyObject** got) noexcept:
+    """Put in the place of the coroutine of a TailCall, which is no generator, what its trampoline has for it. Return TAIL or ERROR."""
+    cdef PyObject* instead = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_root, got[0])
+    Py_DECREF(<object>got[0])
+    got[0] = instead if instead != NULL else ct_fetch()
+    return TAIL if instead != NULL else ERROR
 
 
 cdef int caught(PyObject** got) noexcept:

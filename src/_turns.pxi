@@ -107,11 +107,14 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
         if outcome == NEXT:
-            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
-            if outcome > ERROR:
-                (<Pseudothread>p).value = sent  # its address would keep it out of a register
-                outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
-                sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
+            if PyGen_CheckExact(got):
+                outcome = CALL
+            else:
+                outcome = meaning(&got)
+                if outcome > ERROR or outcome == CALL and t.asks:
+                    (<Pseudothread>p).value = sent  # its address would keep it out of a register
+                    outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
+                    sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
@@ -176,6 +179,8 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == ERROR:
         outcome = caught(&got)
     let_go[0] = p.top
+    if outcome == TAIL and p.trampoline.asks and not PyGen_CheckExact(got):
+        outcome = rooted(p.trampoline, &got)
     if outcome == TAIL:
         p.top = got
         return NEXT

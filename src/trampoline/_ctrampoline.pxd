@@ -59,6 +59,7 @@ cdef class BaseTrampoline:
     cdef object any_queue
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
+    cdef bint asks  # whether _adapt() is asked for coroutines that are no generators, too
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked

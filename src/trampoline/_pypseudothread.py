@@ -225,6 +225,14 @@ class Pseudothread:
         if self._state != ENDED:
             self._special |= INTERRUPTED
 
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        if self._state != QUEUED or self._special & THROWING:
+            return False
+        self._payload = error
+        self._special |= THROWING
+        return True
+
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
         return misuse(verb, self, why)

@@ -111,18 +111,20 @@ class Turns:
                     try:
                         got = resume_specially(p, top, value) if p._special else top.send(value)
                         kind = type(got)
-                        if kind is GeneratorType or kind is CoroutineType:
+                        if kind is GeneratorType:
                             outcome = CALL
                         else:
-                            outcome = kinds.get(kind)
+                            outcome = CALL if kind is CoroutineType else kinds.get(kind)
                             if outcome is None:
                                 outcome = meaning_of(got)
-                            if outcome == ADAPT:
+                            if outcome == ADAPT or not outcome and self._asks:  # CALL
                                 got, outcome = self._adapted(got)
                     except StopIteration as stop:
                         outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else returned(stop)
                     except BaseException as raised:
                         outcome, got = caught(raised) if got is None else looked_up(got, raised)
+                        if outcome == TAIL and self._asks and type(got) is not GeneratorType:
+                            got = self._root(got)
                     if outcome != PROMPT:
                         break
                     instead = self._prompted(p, got) if promptly[0] > 0 else NotImplemented
