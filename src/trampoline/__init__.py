@@ -12,8 +12,9 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._locks import Lock, Semaphore
     from trampoline._reactor import Reactor
-    from trampoline._synchronising import Event, Lock, Semaphore
+    from trampoline._synchronising import Event
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
     from trampoline._waited import ChannelClosed
@@ -75,7 +76,9 @@ _HOMES = {
     "Reactor": "_reactor",
     "dump_on_signal": "_dump",
     "in_thread": "_threads",
-    **dict.fromkeys(("Event", "Lock", "Semaphore"), "_synchronising"),
+    "Event": "_synchronising",
+    "Lock": "_locks",
+    "Semaphore": "_locks",
     "sleep": "_time",
     "timeout": "_time",
 }
