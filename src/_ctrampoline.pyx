@@ -13,7 +13,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 cimport cython
 from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -22,10 +22,11 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._base import Suspension, TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds
+from trampoline._base import line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -34,17 +35,20 @@ cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
 cdef PyObject* newest = NULL  # of all trampolines, which are linked from here; not owned
 cdef object base_schedule  # set at the end, when the class is there
-cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
+cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_resume = "resume", word_schedule = "schedule"
 cdef str word_note = "_note"
 cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
+cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 
 
 include "_pseudothread.pxi"
 include "_queue.pxi"
+include "_channel.pxi"
+include "_waiters.pxi"
 
 
 cdef class BaseTrampoline:
@@ -105,6 +109,8 @@ cdef class BaseTrampoline:
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         cdef PyFrameObject* frame = PyEval_GetFrame()
         if name is not None or context is not None:
@@ -238,6 +244,19 @@ cdef class BaseTrampoline:
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
+
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
+    @property
+    def _asks(self):
+        """Whether `_adapt()` is asked what stands for a coroutine that is no generator, too, and `_root()` for a root."""
+        return self.asks
+
+    @_asks.setter
+    def _asks(self, value):
+        self.asks = value
 
     @property
     def _waker(self):

@@ -94,6 +94,7 @@ def load(name):
         Pseudothread=module.Pseudothread,
         Suspension=trampoline.Suspension,
         TailCall=trampoline.TailCall,
+        Channel=module.Channel,
         call=module.call,
         consumer=trampoline.consumer,
     )
@@ -169,3 +170,12 @@ def t(core):
     assert not vars(trampoline).get("_pending")
     assert trampoline._limits == 0
     reactor.close()
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def inside(request, core, monkeypatch):
+    """A loop to run in, of each kind, with `aio.run()` on each core."""
+    from loops import Inside, on_core
+
+    on_core(core, monkeypatch)
+    return Inside(pytest.importorskip(request.param, reason="uvloop is an extra: not on Windows and PyPy").new_event_loop)

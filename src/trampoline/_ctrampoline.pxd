@@ -11,11 +11,13 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, NEXT
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
+    PROMPTLY = 8
+    MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
 
@@ -27,7 +29,7 @@ cdef class Pseudothread:
     cdef unsigned int depth, capacity
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
-    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
+    cdef char state, special  # special: a set of THROWING and what follows it above
     cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
     cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
@@ -39,7 +41,17 @@ cdef class Pseudothread:
 cdef class Queue:
     cdef PyObject** ring
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
+    cdef object __weakref__
+
+
+cdef class Channel:
+    cdef Queue items
+    cdef Py_ssize_t room  # -1: no limit
+    cdef bint is_closed
+    cdef ct_Operation* putters[2]  # who waits to put: the first and the last
+    cdef ct_Operation* getters[2]
     cdef object __weakref__
 
 
@@ -47,6 +59,7 @@ cdef class BaseTrampoline:
     cdef object any_queue
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
+    cdef bint asks  # whether _adapt() is asked for coroutines that are no generators, too
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
@@ -189,6 +202,17 @@ cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
     return True
 
 
+cdef inline bint push_first(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.head = (queue.head - 1) & queue.mask
+    queue.ring[queue.head] = entry
+    queue.count += 1
+    return True
+
+
 cdef inline PyObject* take(Queue queue) noexcept:
     cdef PyObject* entry = queue.ring[queue.head]
     queue.head = (queue.head + 1) & queue.mask
@@ -246,7 +270,7 @@ cdef inline void drop_entries(Queue queue) noexcept:
     queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
     for index in range(count):
         entry = ring[(head + index) & mask]
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED:
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED and not queue.of_values:
             (<Pseudothread>entry).state = TAKEN
     for index in range(count):
         Py_DECREF(<object>ring[(head + index) & mask])

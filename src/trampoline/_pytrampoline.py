@@ -21,13 +21,15 @@ from _thread import get_ident
 from _weakref import ref
 from contextvars import Context
 from time import monotonic
+from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pychannel import Channel
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out
@@ -37,7 +39,7 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
+        "_alone", "_asks", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
         "_queue", "_runner", "_running", "_waker_", "__weakref__",
     )  # fmt: skip
 
@@ -48,6 +50,7 @@ class BaseTrampoline(Turns):
         self._queue = Queue()
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
+        self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
         self._current = None  # the entry whose turn it is
         self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
@@ -97,6 +100,8 @@ class BaseTrampoline(Turns):
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
         if context is not None:
             p._special = IN_CONTEXT
@@ -201,6 +206,10 @@ class BaseTrampoline(Turns):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
 
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
@@ -285,6 +294,8 @@ def _live():
 
 def _enlist(trampoline):
     global _most
+    while _all and _all[-1]() is None:
+        _all.pop()
     if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
         _all[:] = [found for found in _all if found() is not None]
         _most = 2 * len(_all) + 64
