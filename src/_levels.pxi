@@ -60,7 +60,7 @@ cdef inline PyObject* turn_begins(Pseudothread p, PyObject* collector, long long
     if not levels.closing:
         (<Node>top_node(levels)).resumed = (<Node>top_node(levels)).resumed + 1
     outer = (<Collector>collector).account
-    (<Collector>collector).account = top_node(levels)
+    (<Collector>collector).account, (<Collector>collector).dirty = top_node(levels), True
     return outer
 
 
