@@ -13,7 +13,7 @@ cdef int resume_collected(Pseudothread p, PyObject* coroutine, PyObject* sent, P
     cdef long long now
     cdef PyObject* outer
     cdef int outcome
-    if levels == NULL or levels.era != era or levels.waiting != IS_READY or levels.depth == 0 or p.special != COLLECTED or (
+    if levels == NULL or levels.era != era or levels.waiting != IS_READY or levels.depth == 0 or (
             (<Collector>collector).odd or not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine)):
         return resume_oddly(p, coroutine, sent, got)
     if (<Collector>collector).dirty:
