@@ -10,7 +10,13 @@ cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject*
 
 
 cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
-    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context."""
+    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context, a collector."""
+    if p.special == COLLECTED:
+        return resume_collected(p, coroutine, sent, got)
+    return resume_oddly(p, coroutine, sent, got) if p.special & COLLECTED else resume_specially(p, coroutine, sent, got)
+
+
+cdef int resume_specially(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
     cdef bint throwing = (p.special & THROWING) != 0
     cdef PyObject* context = NULL
     cdef int outcome
@@ -19,7 +25,7 @@ cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** 
         sent = PyTuple_GET_ITEM(sent, 0)
     p.special &= ~(THROWING | PROMPTLY)
     if p.special & IN_CONTEXT:
-        context = <PyObject*>p.details[1]
+        context = detail(p, CONTEXT)
     if context == NULL or context == outer:
         return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
     if PyContext_Enter(context) < 0:
@@ -141,6 +147,8 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
     """
     global ct_promptly
     cdef PyObject* top = p.top
+    if t.era:
+        t.collecting.dirty = True  # the trampoline or a suspension is asked
     while True:
         if outcome == ADAPT or outcome == CALL:
             outcome = adapted(t, got)
