@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-CALL, VALUE, TAIL, WAIT, ERROR, ADAPT = range(6)  # what a turn ended with, its outcome; ADAPT is looked at again
+CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, GIVE = range(7)  # what a turn ended with, its outcome; ADAPT is looked at again
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT or ADAPT
+core_types: set[type] = set()  # the classes of both cores that are yielded to the trampoline of that core
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -67,6 +68,9 @@ class Suspension:
     __await__ = __iter__
 
 
+yield_itself = Suspension.__iter__  # for all else that is yielded itself when it is awaited or yielded from
+
+
 if TYPE_CHECKING:
 
     def call(callee: AnyCoroutine[T], /) -> Called[T]:
@@ -86,7 +90,7 @@ else:
         return (yield (callee, callee := None)[0])
 
 
-_own_codes: tuple[CodeType, ...] = (call.__code__, Suspension.__iter__.__code__)
+_own_codes: tuple[CodeType, ...] = (call.__code__, yield_itself.__code__)
 
 
 def end_of_call(caller: object) -> None:
@@ -147,7 +151,8 @@ def no_coroutine(where: str, value: Any) -> TypeError:
         if flags & flag:
             name = value.__qualname__
             return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
-    hint = f": write it in a coroutine, yield {describe(value)}" if issubclass(type(value), Suspension) else ""
+    waits = issubclass(type(value), Suspension) or type(value) in core_types
+    hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}{hint}")
@@ -220,6 +225,23 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
         if start <= instruction < end and line is not None:
             return code.co_filename, line
     return code.co_filename, code.co_firstlineno
+
+
+def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
+    """Return the RuntimeError for `pseudothread` that yielded `target` and cannot wait for its end."""
+    if target is pseudothread:
+        return RuntimeError(f"{pseudothread!r} cannot join itself: it would wait for its own end for ever")
+    if target.trampoline is None:
+        return RuntimeError(f"cannot join {target!r}: it was never added to a trampoline")
+    return RuntimeError(
+        f"cannot join {target!r}: it belongs to another trampoline, {target.trampoline!r}. Join it there, and hand on its result "
+        "from there by resume() or throw()"
+    )
+
+
+def no_result(pseudothread: object) -> RuntimeError:
+    """Return the RuntimeError for who wants the result of a pseudothread that was closed."""
+    return RuntimeError(f"{pseudothread!r} was closed before it had a result")
 
 
 def no_copy(what: object) -> TypeError:

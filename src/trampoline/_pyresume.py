@@ -6,13 +6,18 @@ from types import GeneratorType
 
 from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, kinds, meaning_of, no_coroutine
 
-THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
+QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
+THROWING, IN_CONTEXT, INTERRUPTED, OWED = 1, 2, 4, 8  # what can be special about a pseudothread's next turn, or its next parking
+MISSING = object()  # in the place of a result
 OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
 
 def resume_specially(p, top, value):
     """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
-    throwing, p._special = p._special & THROWING, p._special & ~THROWING
+    throwing = p._special & THROWING
+    if p._special & OWED:
+        value = error_of(value)
+    p._special &= ~(THROWING | OWED)
     if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)
     resume = top.throw if throwing else top.send
@@ -26,6 +31,13 @@ def resume_specially(p, top, value):
     finally:
         trampoline._entered = outer
         del p, top, value, resume  # the frames of a traceback hold those that called them
+
+
+def error_of(ended):
+    """Return the error that left the root of `ended`, as it was then: whoever was given it has added to its traceback and its context."""
+    error = ended._payload
+    error.__traceback__, error.__context__ = ended._stack
+    return error
 
 
 def behind(traceback):

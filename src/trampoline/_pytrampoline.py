@@ -10,21 +10,22 @@ Two things cost care. A coroutine that gave its result by a yield, the value tha
 when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. And
 errors show the user's frames alone: where one of ours enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
+Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
+`_pytogether.py`, who waits for the end of a pseudothread.
 """
 
 from __future__ import annotations
 
 import sys
 from _thread import get_ident
-from contextvars import Context
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
 from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
+from trampoline._pyresume import OWN_CODES, THROWING, behind
+from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
 
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
@@ -88,17 +89,26 @@ class BaseTrampoline(Turns):
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not is_coroutine(coroutine):
-            raise no_coroutine("add()", coroutine)
-        if context is not None and type(context) is not Context:
-            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        check_root("add()", coroutine, context)
         p = self._make(coroutine, ())
-        if context is not None:
-            p._special = IN_CONTEXT
-        p._name, p._context = name, context
-        if _ON_CPYTHON:
-            frame = sys._getframe(1)
-            p._code, p._instruction = frame.f_code, frame.f_lasti
+        describe_root(p, name, context, sys._getframe(1) if _ON_CPYTHON else None)
+        return self._start(p)
+
+    def spawn(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
+
+        One that nobody has taken when the pseudothread is let go is reported to `sys.unraisablehook`. KeyboardInterrupt and SystemExit
+        leave `run()` unless somebody waits for it. In a coroutine `p = yield spawn(coroutine)` does the same. TypeError if it is no
+        coroutine.
+        """
+        check_root("spawn()", coroutine, context)
+        p = self._make(coroutine, ())
+        p._spawned = True
+        describe_root(p, name, context, sys._getframe(1) if _ON_CPYTHON else None)
+        return self._start(p)
+
+    def _start(self, p):
+        coroutine = p._top
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -193,6 +203,9 @@ class BaseTrampoline(Turns):
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
 
+    def _untaken(self, pseudothread):
+        """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
+
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
@@ -234,15 +247,18 @@ class BaseTrampoline(Turns):
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
-        p._payload = p._name = p._context = p._code = p._instruction = None
-        p._special = 0
+        p._payload = p._name = p._context = p._code = p._instruction = p._joiners = None
+        p._special, p._spawned = 0, False
         return p
 
-    def _append(self, p):
+    def _append(self, p, first=False):
         queue = self._queue
         if type(queue) is Queue:
             p._state = QUEUED
-            queue._entries.append(p)
+            if first:
+                queue._entries.appendleft(p)
+            else:
+                queue._entries.append(p)
         else:
             p._state = TAKEN
             queue.append(p)
