@@ -83,6 +83,9 @@ cdef extern from *:
     int PyObject_GenericSetAttr(object, object, object) except -1
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
     PyObject* PyException_GetTraceback(PyObject*) noexcept
+    int PyException_SetTraceback(PyObject*, PyObject*) noexcept
+    PyObject* PyException_GetContext(PyObject*) noexcept
+    void PyException_SetContext(PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallNoArgs(PyObject*) noexcept
     PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept
@@ -100,6 +103,8 @@ cdef extern from *:
     PyObject* PyExc_Exception
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
+    PyObject* PyExc_KeyboardInterrupt
+    PyObject* PyExc_SystemExit
     PyObject* Py_None
     ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
     sendfunc ct_send_of(PyTypeObject*) noexcept

@@ -22,10 +22,10 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._base import TailCall, cannot_join, core_types, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds
+from trampoline._base import line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, no_result, note_on, place_of, yield_itself
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -40,6 +40,7 @@ cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_untaken = "_untaken", word_taken = "taken"
 
 
 include "_pseudothread.pxi"
@@ -98,28 +99,31 @@ cdef class BaseTrampoline:
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not resumes(coroutine):
-            raise no_coroutine("add()", coroutine)
-        if context is not None and type(context) is not Context:
-            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        check_root("add()", coroutine, context)
         cdef Pseudothread p = make(self, coroutine)
-        cdef PyFrameObject* frame = PyEval_GetFrame()
         if name is not None or context is not None:
-            p.details = (name, context)
-            p.special = IN_CONTEXT if context is not None else 0
-        if frame != NULL:
-            p.code = <object>ct_code(frame)
-            Py_DECREF(p.code)
-            p.instruction = ct_instruction(frame)
-        if not self.overridden:
-            append(self, p)
-            return p
-        self.handing.append(p)
-        try:
-            returned = self.schedule(coroutine)
-        finally:
-            unhand(self, p)
-        return returned if isinstance(returned, Pseudothread) else p
+            describe_root(p, name, context)
+        place(p)
+        cdef PyObject* started = NULL
+        leave(launch(self, p, &started))
+        return give(started)
+
+    def spawn(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
+
+        One that nobody has taken when the pseudothread is let go is reported to `sys.unraisablehook`. KeyboardInterrupt and SystemExit
+        leave `run()` unless somebody waits for it. In a coroutine `p = yield spawn(coroutine)` does the same. TypeError if it is no
+        coroutine.
+        """
+        check_root("spawn()", coroutine, context)
+        cdef Pseudothread p = make(self, coroutine)
+        p.spawned = True
+        if name is not None or context is not None:
+            describe_root(p, name, context)
+        place(p)
+        cdef PyObject* started = NULL
+        leave(launch(self, p, &started))
+        return give(started)
 
     def schedule(self, coroutine, stack=(), val=None, *exc):
         """Queue a turn that sends `val` to `coroutine`, and return its pseudothread. From any thread.
@@ -227,6 +231,9 @@ cdef class BaseTrampoline:
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
 
+    def _untaken(self, pseudothread):
+        """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
+
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
@@ -297,6 +304,7 @@ cdef append(BaseTrampoline t, Pseudothread p):
         t.waker()
 
 
+include "_together.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"

@@ -1,14 +1,19 @@
 """What follows a turn: the queue, an overridden `schedule`, or a suspension. Part of `_ctrampoline.pyx`."""
 
 
-cdef PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
+cdef inline PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
     """Queue `p` for its next turn, by way of `schedule` where that is overridden. Return an error or NULL."""
+    return go_on_first(t, p, False)
+
+
+cdef PyObject* go_on_first(BaseTrampoline t, Pseudothread p, bint first) noexcept:
+    """The same, ahead of all others if `first` and the queue is ours."""
     cdef PyObject* returned
     if t.overridden:
         return hand_over(t, p)
     if t.own is not None:
         p.state = QUEUED
-        if not push_last(t.own, <PyObject*>p):
+        if not (push_first(t.own, <PyObject*>p) if first else push_last(t.own, <PyObject*>p)):
             return ct_fetch()
     else:
         p.state = TAKEN
@@ -32,7 +37,9 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     except BaseException as error:
         Py_INCREF(error)
         return <PyObject*>error
-    p.value, p.special, p.state = NULL, p.special & ~THROWING, TAKEN
+    if p.special & OWED:
+        value = owed(value)
+    p.value, p.special, p.state = NULL, p.special & ~(THROWING | OWED), TAKEN
     t.handing.append(p)
     Py_INCREF(<object>top)
     if not throwing:
@@ -55,6 +62,10 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
         p.linked = None
         end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
+        returned = hand_out(p, &throwing)
+        if failure == NULL:
+            failure, returned = returned, NULL
+        Py_XDECREF(returned)
     return failure
 
 
@@ -97,13 +108,13 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
         if failure == NULL:
-            failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+            failure = suspend(suspension, p)
         Py_DECREF(<object>suspension)
         if failure == NULL or p.state == ENDED:
             return failure
     else:
         failure = ct_fetch()
-    suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
+    suspension, p.value, p.special = p.value, failure, p.special & ~OWED | THROWING  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
         unlink(t, p)
@@ -112,6 +123,12 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
+
+
+cdef inline PyObject* suspend(PyObject* suspension, Pseudothread p) noexcept:
+    if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        return join(p, <Pseudothread>suspension)
+    return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
 
 
 cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
@@ -126,6 +143,8 @@ cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
 
 
 cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
+    if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        return NULL  # unpark() did it
     return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
@@ -136,4 +155,6 @@ cdef PyObject* unpark(Pseudothread p, verb) except NULL:
         raise p._misuse(verb)
     suspension, p.value, p.state = p.value, NULL, TAKEN
     unlink(p.trampoline, p)
+    if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        leave_joiners(<Pseudothread>suspension, p)
     return suspension

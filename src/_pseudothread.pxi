@@ -103,7 +103,7 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~THROWING
+        self.special &= ~(THROWING | OWED)
         if parked:
             failure = withdraw(held, self)
         Py_XDECREF(held)
@@ -117,6 +117,11 @@ cdef class Pseudothread:
         end(self, top, NULL, VALUE)
         Py_DECREF(self)
         Py_DECREF(<object>top)
+        cdef bint good
+        cdef PyObject* other = hand_out(self, &good)
+        if failure == NULL:
+            failure, other = other, NULL
+        Py_XDECREF(other)
         leave(failure)
 
     @property
@@ -129,11 +134,12 @@ cdef class Pseudothread:
         if self.state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self.special & THROWING:
-            (<object>self.value).__traceback__ = self.linked
+            leave(taken(self))
+            as_it_was(self)
             Py_INCREF(<object>self.value)
             leave(self.value)
         if self.value == NULL:
-            raise RuntimeError(f"{self!r} was closed before it had a result")
+            raise no_result(self)
         return <object>self.value
 
     @property
@@ -165,13 +171,13 @@ cdef class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        if self.details is not None and self.details[0] is not None:
+        if type(self.details) is tuple and self.details[0] is not None:
             return self.details[0]
         return name_of(root(self)) if self.top != NULL else None
 
     @property
     def waits_for(self):
-        """The suspension for which it is parked, or None."""
+        """The suspension, or the pseudothread, for which it is parked, or None."""
         return <object>self.value if self.state == PARKED else None
 
     @property
@@ -183,8 +189,24 @@ cdef class Pseudothread:
         if self.top == NULL:
             return f"<Pseudothread {self.name!r} ended>"
         innermost, state, name = <object>self.top, (<object>self).state, self.name  # asked once: another thread may end it meanwhile
-        waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
+        value = self.waits_for
+        waits = "" if value is None else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
         return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
+
+    def __iter__(self):
+        return yield_itself(self)
+
+    def __await__(self):
+        return yield_itself(self)
+
+    @property
+    def _error(self):
+        """The error that left the root, which whoever asks for it takes, or None."""
+        if self.state != ENDED or not self.special & THROWING:
+            return None
+        leave(taken(self))
+        as_it_was(self)
+        return <object>self.value
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
@@ -192,7 +214,7 @@ cdef class Pseudothread:
             self.special |= INTERRUPTED
 
     def _note(self):
-        note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
+        note_on(<object>self.value, self.details[0] if type(self.details) is tuple else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]

@@ -15,9 +15,12 @@ cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** 
     cdef PyObject* context = NULL
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
-    p.special &= ~THROWING
+    if p.special & OWED:
+        as_it_was(<Pseudothread>sent)
+        sent = (<Pseudothread>sent).value
+    p.special &= ~(THROWING | OWED)
     if p.special & IN_CONTEXT:
-        context = <PyObject*>p.details[1]
+        context = <PyObject*>(<tuple>p.details)[1]
     if context == NULL or context == outer:
         return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
     if PyContext_Enter(context) < 0:
@@ -92,12 +95,16 @@ cdef int raised(PyObject** got) noexcept:
 
 
 cdef inline int meaning(PyObject** got) noexcept:
-    """Say what it means to yield `got`: CALL, WAIT, VALUE or ADAPT."""
+    """Say what it means to yield `got`: CALL, WAIT, GIVE, VALUE or ADAPT."""
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
     if PyCoro_CheckExact(got[0]):
         return CALL
+    if Py_TYPE(got[0]) == <PyTypeObject*>Pseudothread:
+        return WAIT
+    if Py_TYPE(got[0]) == <PyTypeObject*>Spawning:
+        return GIVE
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
         return <int>PyLong_AsLong(known)

@@ -88,6 +88,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* got
     cdef PyObject* failure
     cdef int outcome
+    cdef bint good
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
@@ -141,6 +142,11 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     elif outcome == WAIT:
         failure = park(t, <Pseudothread>p)
     else:
+        if (<Pseudothread>p).near[0] != NULL or (<Pseudothread>p).spawned:
+            failure = hand_out(<Pseudothread>p, &good)
+            if failure != NULL or outcome == ERROR and good:
+                set_result(result, NULL)
+                return failure
         Py_XINCREF((<Pseudothread>p).value)
         if outcome == VALUE:
             set_result(result, (<Pseudothread>p).value)
@@ -157,6 +163,9 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == WAIT:
         p.value = got
         return WAIT
+    if outcome == GIVE:
+        next_sent[0] = spawned(p, got)
+        return NEXT
     if outcome == CALL:  # no memory for it: the error goes to who wanted to make the call
         Py_DECREF(<object>got)
         next_sent[0] = ct_fetch()
@@ -178,16 +187,13 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
 
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
-    cdef PyObject* traceback
     p.state = ENDED
     free_callers(p)
+    p.near[0] = take_joiners(p)  # hand_out() is called next
     p.value = got
     p.special = THROWING if outcome == ERROR else 0
     if outcome == ERROR:
-        traceback = PyException_GetTraceback(got)
-        if traceback != NULL:
-            p.linked = <object>traceback
-            Py_DECREF(p.linked)
+        remember(p)
     if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
         keep_name(p, root)
 
@@ -196,8 +202,8 @@ cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
     """Nothing of the user's in Python runs here, so no Ctrl-C can strike: it would be lost."""
     cdef PyObject* name
     cdef PyObject* details
-    if p.details is not None and <PyObject*>p.details[0] != Py_None:
-        name = <PyObject*>p.details[0]
+    if p.details is not None and <PyObject*>(<tuple>p.details)[0] != Py_None:
+        name = <PyObject*>(<tuple>p.details)[0]
         Py_INCREF(<object>name)
     else:
         name = PyObject_GetAttr(root, <PyObject*>word_qualname)
@@ -205,12 +211,12 @@ cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
             PyErr_Clear()
             Py_XDECREF(name)
             name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
-    details = PyTuple_Pack(2, name, Py_None) if name != NULL else NULL
+    details = PyTuple_Pack(3, name, Py_None, Py_None) if name != NULL else NULL
     Py_XDECREF(name)
     if details == NULL:
         PyErr_Clear()  # no memory for it: then it has no name
         return
-    p.details = <tuple>details
+    p.details = <object>details
     Py_DECREF(<object>details)
 
 

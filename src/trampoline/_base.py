@@ -151,7 +151,7 @@ def no_coroutine(where: str, value: Any) -> TypeError:
         if flags & flag:
             name = value.__qualname__
             return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
-    waits = issubclass(type(value), Suspension) or type(value) in core_types
+    waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
     hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"

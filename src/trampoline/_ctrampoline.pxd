@@ -11,11 +11,12 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, GIVE, NEXT
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
+    OWED = 8
     TURNS = 1000
     FEW = 32
 
@@ -27,11 +28,11 @@ cdef class Pseudothread:
     cdef unsigned int depth, capacity
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
-    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
+    cdef char state, special, spawned  # special: a set of THROWING, IN_CONTEXT, INTERRUPTED and OWED
     cdef int instruction
-    cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
-    cdef object linked, code
-    cdef tuple details  # (name, context), or None: nearly all have neither
+    cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list; as it ends its joiners
+    cdef object linked, code  # linked, after an error: its traceback and context, for whoever is given it later
+    cdef object details  # None, as most have nothing of it; its only joiner; or a tuple of name, context and joiners (one, or a dict of them)
     cdef object __weakref__
 
 
@@ -40,6 +41,20 @@ cdef class Queue:
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
     cdef object waker
     cdef object __weakref__
+
+
+cdef class Group:
+    cdef Pseudothread waiter
+    cdef object suspension
+    cdef Py_ssize_t running
+    cdef bint any, open
+    cdef readonly list children
+    cdef readonly object decided
+
+
+cdef class Spawning:
+    cdef object coroutine, name, context, code
+    cdef int instruction
 
 
 cdef class BaseTrampoline:
@@ -173,6 +188,17 @@ cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
             return False
     Py_INCREF(<object>entry)
     queue.ring[(queue.head + queue.count) & queue.mask] = entry
+    queue.count += 1
+    return True
+
+
+cdef inline bint push_first(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.head = (queue.head - 1) & queue.mask
+    queue.ring[queue.head] = entry
     queue.count += 1
     return True
 

@@ -118,7 +118,8 @@ class Pseudothread:
         try:
             suspension = self._unpark("throw into")
             try:
-                suspension.withdraw(self)
+                if type(suspension) is not Pseudothread:  # else _unpark() did it
+                    suspension.withdraw(self)
             finally:
                 self._payload = error
                 self._special |= THROWING
@@ -145,7 +146,8 @@ class Pseudothread:
         self._special &= ~OWED
         if parked:
             try:
-                held.withdraw(self)
+                if type(held) is not Pseudothread:
+                    held.withdraw(self)
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
