@@ -234,6 +234,8 @@ cdef class BaseTrampoline:
     def _untaken(self, pseudothread):
         """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
 
+    _group = Group  # for what is together
+
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trampoline._reactor import Reactor
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._together import first, gather
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 del TYPE_CHECKING
 Pseudothread = core.Pseudothread
 call = core.call
+spawn = core.spawn
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,6 +47,8 @@ __all__ = [
     "accelerated",
     "call",
     "consumer",
+    "first",
+    "gather",
     "in_thread",
     "listening_socket",
     "nonblocking_accept",
@@ -56,11 +60,20 @@ __all__ = [
     "nonblocking_write",
     "readable",
     "sleep",
+    "spawn",
     "timeout",
     "trampoline",
     "writable",
 ]
-_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time"}
+_HOMES = {
+    "Deadlock": "_deadlock",
+    "Reactor": "_reactor",
+    "first": "_together",
+    "gather": "_together",
+    "in_thread": "_threads",
+    "sleep": "_time",
+    "timeout": "_time",
+}
 
 
 def __getattr__(name: str) -> object:

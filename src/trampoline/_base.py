@@ -5,6 +5,7 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, GIVE = range(7)  # what a turn ended with, its outcome; ADAPT is looked at again
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT or ADAPT
 core_types: set[type] = set()  # the classes of both cores that are yielded to the trampoline of that core
+_OURS = os.path.dirname(__file__) + os.sep
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -120,7 +122,8 @@ def is_coroutine(value: object) -> bool:
     return kind is GeneratorType or kind is CoroutineType or meaning_of(value) == CALL
 
 
-def _is_future(value: object) -> bool:
+def is_future(value: object) -> bool:
+    """Return whether `value` is a future of concurrent.futures, or of a class derived from it."""
     futures = sys.modules.get("concurrent.futures")  # where nobody has imported it nobody has one
     return futures is not None and isinstance(value, futures.Future)
 
@@ -130,7 +133,7 @@ def meaning_of(got: object) -> int:
     kind = type(got)
     try:
         meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
-        if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
+        if meaning == VALUE and (hasattr(kind, "__await__") or is_future(got)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
             if len(kinds) >= _MOST_KINDS:
@@ -242,6 +245,16 @@ def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
 def no_result(pseudothread: object) -> RuntimeError:
     """Return the RuntimeError for who wants the result of a pseudothread that was closed."""
     return RuntimeError(f"{pseudothread!r} was closed before it had a result")
+
+
+def users(traceback: TracebackType | None) -> TracebackType | None:
+    """Return what is left of a traceback without the entries of this package's at its beginning."""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not file.startswith(_OURS) and not file.endswith((".pxi", ".pyx")):  # those of the C core, which has no absolute names
+            break
+        traceback = traceback.tb_next
+    return traceback
 
 
 def no_copy(what: object) -> TypeError:
