@@ -12,6 +12,7 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._executors import map_in, run_in
     from trampoline._reactor import Reactor
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
@@ -51,6 +52,7 @@ __all__ = [
     "gather",
     "in_thread",
     "listening_socket",
+    "map_in",
     "nonblocking_accept",
     "nonblocking_connect",
     "nonblocking_handshake",
@@ -59,6 +61,7 @@ __all__ = [
     "nonblocking_sendto",
     "nonblocking_write",
     "readable",
+    "run_in",
     "sleep",
     "spawn",
     "timeout",
@@ -71,6 +74,8 @@ _HOMES = {
     "first": "_together",
     "gather": "_together",
     "in_thread": "_threads",
+    "map_in": "_executors",
+    "run_in": "_executors",
     "sleep": "_time",
     "timeout": "_time",
 }

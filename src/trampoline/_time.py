@@ -116,7 +116,7 @@ if TYPE_CHECKING:
 else:
 
     def timeout(seconds, coroutine):
-        """Call `coroutine`, or wait for what can be waited for, but no longer than `seconds`: `data = yield timeout(5, nonblocking_read(sock))`.
+        """Call `coroutine`, or wait for what can be, but no longer than `seconds`: `data = yield timeout(5, nonblocking_read(sock))`.
 
         When the time is up, the coroutine is unwound where it waits, or as soon as it waits next: its `finally` blocks run (and may wait
         themselves), and then TimeoutError is raised in the caller. What it waited for either happened, and is given to it first, or did not

@@ -1,8 +1,8 @@
 """Several coroutines at once: `gather()` and `first()`, what reports an error that nobody took, and what refuses to be joined.
 
-To start one pseudothread and to join it is the core's: `spawn()`, and `yield pseudothread`. Both functions here start a pseudothread for each
-coroutine and wait for all of them, or for the first. However the waiting ends, none of them is left running: the generator that waits
-closes them when it is thrown into or closed itself, so that it can be called, limited by `timeout()` and unwound as any callee.
+To start one pseudothread and to join it is the core's: `spawn()`, and `yield pseudothread`. Both functions here start a pseudothread for
+each coroutine and wait for all of them, or for the first. However the waiting ends, none of them is left running: the generator that
+waits closes them when it is thrown into or closed itself, so that it can be called, limited by `timeout()` and unwound as any callee.
 """
 
 from __future__ import annotations
@@ -71,10 +71,9 @@ class Together(Suspension):
         decided: core.Pseudothread[Any] | None = group.decided
         errors = [] if decided is None or decided._error is None else [decided._error]
         for child in group.children:
-            if child.done:
-                error = child._error if child is not decided else None
-            else:
-                error = _closed(child)
+            if child is decided:
+                continue
+            error = child._error if child.done else _closed(child)
             if error is not None:
                 errors.append(error)
         for error in errors:
@@ -120,7 +119,7 @@ def _wait(together: Together) -> Generator[Any, Any, Any]:
             errors.append(no_result(decided))
     failure = errors[0]
     if len(errors) > 1 and sys.version_info >= (3, 11):
-        failure = BaseExceptionGroup(f"{together!r}: {len(errors)} errors", errors)  # noqa: F821 -- Python 3.11
+        failure = BaseExceptionGroup(f"{len(errors)} errors in {together!r}", errors)  # noqa: F821 -- Python 3.11
     context, traceback = failure.__context__, failure.__traceback__
     try:
         raise failure
@@ -146,9 +145,9 @@ else:
         """Run coroutines together and wait for all: `a, b = yield gather(one(), two())` has their results in a list, in order.
 
         Each is a pseudothread of its own meanwhile. At the first error the others are closed: their `finally` blocks run (and must not
-        wait), then the error goes on. If some of them raise, too, it is an ExceptionGroup of all errors where Python has it, else the first.
-        Whoever waits may be thrown into or closed: then all are closed. What else can be waited for may stand for a coroutine: a suspension,
-        a pseudothread (which goes on when it is waited for no longer), a future. Of nothing it is an empty list.
+        wait), then the error goes on. If some of them raise, too, it is an ExceptionGroup of all errors where Python has it, else the
+        first. Whoever waits may be thrown into or closed: then all are closed. What else can be waited for may stand for a coroutine: a
+        suspension, a pseudothread (which goes on when it is waited for no longer), a future. Of nothing it is an empty list.
 
         TypeError for what cannot be waited for, ValueError for the same coroutine twice; nothing is started then.
         """
@@ -157,8 +156,9 @@ else:
     def first(*coroutines):
         """Run coroutines together and wait for the first that ends: `reply = yield first(ask(one), ask(two))` has its result or its error.
 
-        Each is a pseudothread of its own meanwhile. The others are closed: their `finally` blocks run (and must not wait); an error that one
-        raises then goes on in place of the result, or with the error in an ExceptionGroup where Python has it. All else is as in `gather()`.
+        Each is a pseudothread of its own meanwhile. The others are closed: their `finally` blocks run (and must not wait); an error that
+        one raises then goes on in place of the result, or with the error in an ExceptionGroup where Python has it. All else is as in
+        `gather()`.
 
         TypeError for what cannot be waited for, ValueError for nothing at all or the same coroutine twice; nothing is started then.
         """
