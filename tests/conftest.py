@@ -47,6 +47,7 @@ def load(name):
         Suspension=trampoline.Suspension,
         TailCall=trampoline.TailCall,
         call=module.call,
+        spawn=module.spawn,
         consumer=trampoline.consumer,
     )
 

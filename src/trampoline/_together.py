@@ -55,18 +55,14 @@ class Together(Suspension):
         """Those that have not ended."""
         return [] if self._group is None else [child for child in self._group.children if not child.done]
 
-    def results(self) -> list[Any]:
-        """Return the results of all, in their order."""
-        return [child.result() for child in self._group.children] if self._group is not None else []
-
-    def end(self) -> tuple[core.Pseudothread[Any] | None, list[BaseException]]:
-        """Close those that have not ended. Return the one that ended the waiting, if one did, and all errors, that one's first."""
+    def end(self) -> tuple[core.Pseudothread[Any] | None, list[core.Pseudothread[Any]], list[BaseException]]:
+        """Close those that have not ended. Return the one that ended the waiting if one did, all, and their errors, its first."""
         for unstarted in self._coroutines:
             if type(unstarted) is CoroutineType:  # Python would warn of it
                 unstarted.close()
-        group, self._coroutines = self._group, ()
+        group, self._group, self._coroutines = self._group, None, ()  # it holds us
         if group is None:
-            return None, []
+            return None, [], []
         group.leave()
         decided: core.Pseudothread[Any] | None = group.decided
         errors = [] if decided is None or decided._error is None else [decided._error]
@@ -78,11 +74,11 @@ class Together(Suspension):
                 errors.append(error)
         for error in errors:
             error.__traceback__ = users(error.__traceback__)
-        return decided, errors
+        return decided, group.children, errors
 
     def __repr__(self) -> str:
-        left = self._count if self._group is None else self._group.left
-        return f"{self._name} of {self._count}, {left} left"
+        left = "" if self._group is None else f", {self._group.left} left"
+        return f"{self._name} of {self._count}{left}"
 
 
 def _closed(child: core.Pseudothread[Any]) -> BaseException | None:
@@ -107,14 +103,14 @@ def _wait(together: Together) -> Generator[Any, Any, Any]:
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
         thrown = error
     # Nothing is being handled here: what the `finally` blocks raise gets no context of ours.
-    decided, errors = together.end()
+    decided, children, errors = together.end()
     if thrown is not None and (not errors or isinstance(thrown, (Exception, KeyboardInterrupt, SystemExit))):
         errors.insert(0, thrown)
     if not errors and decided is None:
         return value  # somebody resumed it by hand
     if not errors and decided is not None:
         try:
-            return decided.result() if together.any else together.results()
+            return decided.result() if together.any else [child.result() for child in children]
         except RuntimeError:
             errors.append(no_result(decided))
     failure = errors[0]
@@ -127,7 +123,7 @@ def _wait(together: Together) -> Generator[Any, Any, Any]:
         raised.__context__, raised.__traceback__ = context, traceback  # without this frame, from CPython 3.11 on
         raise
     finally:
-        del failure, context, traceback, thrown, errors, decided, together
+        del failure, context, traceback, thrown, errors, decided, children, together
 
 
 if TYPE_CHECKING:
