@@ -152,7 +152,8 @@ class map_in(Generic[R]):
             raise TypeError(f"map_in() takes as its limit a number of calls, not {describe(limit)}") from None
         if self._limit < 1:
             raise ValueError(f"map_in() takes a limit from 1 on, not {limit!r}: with that no call is ever made")
-        if not hasattr(type(items), "__iter__") and not hasattr(type(items), "__getitem__"):
+        iterable = hasattr(type(items), "__iter__") or hasattr(type(items), "__getitem__")
+        if not iterable or issubclass(type(items), Suspension):
             raise TypeError(f"map_in() takes items that can be iterated over, not {describe(items)}{not_yielded(items)}")
         self._submit = partial(executor.submit, function)
         self._items: Iterator[T] | None = iter(items)
