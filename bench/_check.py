@@ -71,7 +71,15 @@ def _served(rival: str, must: float | None, loads: tuple[str, ...] = LOADS) -> t
     return tuple(Bar(f"echo, requests/s, {c} / {rival}", ("echo", rival, c), ("echo", C, c), must, None, True) for c in loads)
 
 
+def _together(what: str, column: str, must: float) -> Bar:
+    return Bar(f"{what} / asyncio", ("together", C, column), ("together", "asyncio", column), must)
+
+
 WAITING: tuple[Bar, ...] = (
+    _together("spawn and join", "one", 0.25),
+    _together("spawn 1,000, join each", "all", 0.25),
+    _together("gather of 1,000", "gather 1,000", 0.3),
+    _together("gather of 10", "gather 10", 0.3),
     *_served("asyncio", 1.4, LOADS[1:2]),
     *_echo("asyncio", 0.65),
     *(bar for rival in CORO_RIVALS for bar in (*_served(rival, 1.0), *_echo(rival, 1.0))),
@@ -126,6 +134,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "recursion": ("recursion",),
     "errors": ("errors",),
     "own": ("memory", "import"),
+    "together": ("together",),
     "served": ("echo",),
     "waiting": ("idle", "sleep", "wake", "fairness"),
 }
@@ -135,6 +144,7 @@ EFFORTS = {
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),
     "own": Effort(1.0, 1, 15),
+    "together": Effort(1.5, 12, 150),
     "served": Effort(0.0, 7, 7, limit=60.0, patience=60.0),
     "waiting": Effort(0.0, 5, 5, limit=60.0, patience=60.0),
 }

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from bench import _programs
+from bench import _programs, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, TooLongError, Unit, timed
 from bench._workloads import FIB
@@ -157,6 +157,10 @@ class Gevent(Stacks):
         spawn = self.library.spawn
         first, second = spawn(self.spawned, n - 1), spawn(self.spawned, n - 2)
         return int(first.get() + second.get())
+
+    def together(self, way: str) -> Unit:
+        """Time spawning greenlets and waiting for them."""
+        return timed(_together.by_calls(way, self.library.spawn, self.library.joinall))
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` greenlets have begun to wait for one event."""
