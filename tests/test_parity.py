@@ -25,6 +25,7 @@ PUBLIC_NAMES = {
     *("ConnectionLost", "Deadlock", "Reactor", "in_thread", "sleep", "timeout", "readable", "writable", "listening_socket"),
     *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
     *("nonblocking_sendto", "nonblocking_write"),
+    *("first", "gather", "map_in", "run_in", "spawn"),
 }
 
 
@@ -78,7 +79,7 @@ def test_methods_have_the_same_signatures(name):
     assert compared >= 3
 
 
-@pytest.mark.parametrize("name", ["call", "is_coroutine"])
+@pytest.mark.parametrize("name", ["call", "is_coroutine", "spawn"])
 def test_functions_have_the_same_signatures_and_docstrings(name):
     c, python = both(name)
     assert str(inspect.signature(c)) == str(inspect.signature(python))
@@ -183,6 +184,14 @@ def tail(call):
     yield
 
 
+def joins_itself(t):
+    def root():
+        yield found[0]
+
+    found = [t.add(root())]
+    t.run()
+
+
 # Each is called with a new trampoline and the names of its core.
 MISUSES = [
     *(lambda t, c, wrong=wrong: t.add(wrong) for wrong in (42, None, "text", value, native, len, [1], object(), Park, {1: 2})),
@@ -225,6 +234,15 @@ MISUSES = [
     lambda t, c: run_with(t, tail(5)),
     lambda t, c: run_with(t, tail(value)),
     lambda t, c: with_queue(t, deque([5])).run(),
+    *(lambda t, c, wrong=wrong: t.spawn(wrong) for wrong in (42, None, value, native, Park())),
+    *(lambda t, c, wrong=wrong: c.spawn(wrong) for wrong in (42, None, value, native, Park())),
+    lambda t, c: c.spawn(value(1), context=5),
+    lambda t, c: t.spawn(value(1), context=5),
+    lambda t, c: t.add(c.spawn(value(1))),
+    lambda t, c: run_with(t, waiting(c.Pseudothread.__new__(c.Pseudothread))),
+    lambda t, c: run_with(t, waiting(ended(c.Trampoline()))),
+    lambda t, c: run_with(t, waiting(closed(t))),
+    lambda t, c: joins_itself(t),
     lambda t, c: c.Pseudothread(),
     lambda t, c: c.Pseudothread(1, two=2),
     *(
@@ -288,6 +306,8 @@ SIGHTS = [
     lambda t, c: t.schedule(value(1)).added,
     lambda t, c: c.Pseudothread.__new__(c.Pseudothread),
     lambda t, c: c.Pseudothread.__new__(c.Pseudothread).state,
+    lambda t, c: c.spawn(value(1)),
+    lambda t, c: (t.add(waiting(parked(t)), name="joins"), t.run())[0],
 ]
 
 

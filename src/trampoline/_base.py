@@ -12,7 +12,7 @@ from types import CodeType, CoroutineType, GeneratorType, TracebackType, corouti
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import Any, Protocol, TypeAlias, TypeVar
 
     from trampoline._core import core
@@ -70,7 +70,9 @@ class Suspension:
     __await__ = __iter__
 
 
-yield_itself = Suspension.__iter__  # for all else that is yielded itself when it is awaited or yielded from
+yield_itself: Callable[[Any], Generator[Any, Any, Any]] = (
+    Suspension.__iter__
+)  # for all else that is yielded itself when it is awaited or yielded from
 
 
 if TYPE_CHECKING:

@@ -155,8 +155,8 @@ class map_in(Generic[R]):
         iterable = hasattr(type(items), "__iter__") or hasattr(type(items), "__getitem__")
         if not iterable or issubclass(type(items), Suspension):
             raise TypeError(f"map_in() takes items that can be iterated over, not {describe(items)}{not_yielded(items)}")
-        self._submit = partial(executor.submit, function)
-        self._items: Iterator[T] | None = iter(items)
+        self._executor, self._function = executor, function
+        self._items: Iterator[Any] | None = iter(items)
 
     def __iter__(self) -> Self:
         return self
@@ -176,13 +176,13 @@ class map_in(Generic[R]):
         self._given.append(outcome)
         return outcome
 
-    def _go_on(self, items: Iterator[T]) -> None:
+    def _go_on(self, items: Iterator[Any]) -> None:
         """Submit one more call. What `items` or the executor raises is an outcome too, behind those before it."""
         self._items = None  # in the end, by an error too, there are no more
         try:
             item = next(items)
             self._items = items
-            self._under_way.append(self._submit(item))
+            self._under_way.append(self._executor.submit(self._function, item))
         except StopIteration:
             pass
         except Exception as error:

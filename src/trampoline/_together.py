@@ -184,7 +184,7 @@ def _roots(where: str, coroutines: Sequence[Any]) -> list[Any]:
         elif meaning_of(given) == VALUE:
             raise no_coroutine(where, given)
         else:
-            root = wait_for(given)
+            root: Any = wait_for(given)
             root.__qualname__ = type(given).__qualname__
             roots.append(root)
     return roots
