@@ -22,8 +22,9 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, cannot_join, core_types, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds
-from trampoline._base import line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, no_result, note_on, place_of, yield_itself
+from trampoline._base import TailCall, cannot_join, core_types, describe, end_of_call, exception_of, ignored_exit, is_coroutine
+from trampoline._base import kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, no_result, note_on, place_of
+from trampoline._base import yield_itself
 
 __all__ = ["BaseTrampoline", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
 

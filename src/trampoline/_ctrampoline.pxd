@@ -30,7 +30,7 @@ cdef class Pseudothread:
     cdef BaseTrampoline trampoline
     cdef char state, special, spawned  # special: a set of THROWING, IN_CONTEXT, INTERRUPTED and OWED
     cdef int instruction
-    cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list; as it ends its joiners
+    cdef PyObject* near[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
     cdef object linked, code  # linked, after an error: its traceback and context, for whoever is given it later
     cdef object details  # None, as most have nothing of it; its only joiner; or a tuple of name, context and joiners (one, or a dict of them)
     cdef object __weakref__
