@@ -29,7 +29,7 @@ cdef PyObject* hand_out(Pseudothread p, bint* good) noexcept:
         else:
             failure = tell(joiners, p, good)
         Py_DECREF(<object>joiners)
-    if p.spawned and not good[0] and p.special & THROWING and not leaves(p.value):
+    if p.special & SPAWNED and not good[0] and p.special & THROWING and not leaves(p.value):
         failure = first_of(failure, keep_reporter(p, good))
     return failure
 
@@ -214,7 +214,8 @@ cdef check_root(where, coroutine, context):
 
 cdef describe_root(Pseudothread p, name, context):
     p.details = (name, context, None)
-    p.special = IN_CONTEXT if context is not None else 0
+    if context is not None:
+        p.special |= IN_CONTEXT
 
 
 cdef inline place(Pseudothread p):
@@ -223,7 +224,7 @@ cdef inline place(Pseudothread p):
     if frame != NULL:
         p.code = <object>ct_code(frame)
         Py_DECREF(p.code)
-        p.instruction = ct_instruction(frame)
+        mark(p, ct_instruction(frame))
 
 
 cdef object copied_context(Pseudothread p):
@@ -276,7 +277,8 @@ cdef class Group:
         for coroutine in coroutines:
             p = make(t, coroutine)
             if code is not None:
-                p.code, p.instruction = code, instruction
+                p.code = code
+                mark(p, instruction)
             if self.waiter.special & IN_CONTEXT:
                 describe_root(p, None, copied_context(self.waiter))
                 p.details = None, p.details[1], self
@@ -369,11 +371,12 @@ cdef Pseudothread spawned_by(Pseudothread p, Spawning spawning):
     if coroutine is None:
         raise RuntimeError("this spawn() was yielded already: write another one for each coroutine that it shall start")
     cdef Pseudothread child = make(p.trampoline, coroutine)
-    child.spawned = True
+    child.special |= SPAWNED
     context = copied_context(p) if spawning.context is None else spawning.context
     if context is not None or spawning.name is not None:
         describe_root(child, spawning.name, context)
-    child.code, child.instruction = spawning.code, spawning.instruction
+    child.code = spawning.code
+    mark(child, spawning.instruction)
     return child
 
 

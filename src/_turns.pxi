@@ -19,7 +19,11 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         else:
             entry = failure = NULL
         if entry == NULL:
-            if failure != NULL or not alive or not waits(t, &failure):
+            if failure != NULL or not alive:
+                return failure
+            if t.held_coroutine != NULL or t.held_sent != NULL:
+                release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
+            elif not waits(t, &failure):
                 return failure
             continue
         let_go_before(t, entry)
@@ -35,7 +39,9 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             failure = call_entry(t, entry, result)
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
+            t.turn = &entry
             failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
+            t.turn = NULL
             look -= 1  # for a turn that ended in a wait
             Py_DECREF(<object>entry)
         if failure != NULL:
@@ -95,7 +101,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     (<Pseudothread>p).value = NULL
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special & ODD:
             outcome = send_to_generator(top, sent, &got)
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
@@ -142,7 +148,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     elif outcome == WAIT:
         failure = park(t, <Pseudothread>p)
     else:
-        if (<Pseudothread>p).near[0] != NULL or (<Pseudothread>p).spawned:
+        if (<Pseudothread>p).near[0] != NULL or (<Pseudothread>p).special & SPAWNED:
             failure = hand_out(<Pseudothread>p, &good)
             if failure != NULL or outcome == ERROR and good:
                 set_result(result, NULL)
@@ -191,7 +197,7 @@ cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexce
     free_callers(p)
     p.near[0] = take_joiners(p)  # hand_out() is called next
     p.value = got
-    p.special = THROWING if outcome == ERROR else 0
+    p.special = p.special & SPAWNED | (THROWING if outcome == ERROR else 0)
     if outcome == ERROR:
         remember(p)
     if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name

@@ -48,6 +48,7 @@ __all__ = [
     "accelerated",
     "call",
     "consumer",
+    "dump_on_signal",
     "first",
     "gather",
     "in_thread",
@@ -71,6 +72,7 @@ __all__ = [
 _HOMES = {
     "Deadlock": "_deadlock",
     "Reactor": "_reactor",
+    "dump_on_signal": "_dump",
     "first": "_together",
     "gather": "_together",
     "in_thread": "_threads",

@@ -12,7 +12,8 @@ from types import CodeType, CoroutineType, GeneratorType, TracebackType, corouti
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from types import FrameType
     from typing import Any, Protocol, TypeAlias, TypeVar
 
     from trampoline._core import core
@@ -50,7 +51,8 @@ class Suspension:
     """Derive from it what a pseudothread can wait for: to yield (or await, or yield from) an instance parks the pseudothread.
 
     Right after the yield `suspend(pseudothread)` is called. It sees to it that `pseudothread.resume(value)` or `.throw(error)` is called
-    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when somebody else ends the waiting.
+    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when `throw()` or `close()` ends the
+    waiting, whoever calls them, the suspension itself too.
     """
 
     __slots__ = ("__weakref__",)
@@ -62,7 +64,10 @@ class Suspension:
         raise NotImplementedError(f"{type(self).__qualname__} does not say how to wait: define suspend(self, pseudothread)")
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> object:
-        """Undo what `suspend()` arranged: `pseudothread`, which waits for it, is thrown into or closed."""
+        """Undo what `suspend()` arranged, if anything is left of it: `pseudothread`, which waited for it, is thrown into or closed.
+
+        On the thread that does so. An error raised here goes to whoever calls `throw()` or `close()`; neither is given up for that.
+        """
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -211,13 +216,17 @@ def place_of(coroutine: object) -> str:
 
 def places_of(coroutine: object) -> list[tuple[str, int, str]]:
     """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
-    found = []
-    inner = coroutine
-    while (code := _code_of(inner)) is not None and code not in _own_codes:
-        frame = _ask(inner, "gi_frame") or _ask(inner, "cr_frame")
-        found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
-        inner = _inner(inner)
+    found = [
+        (code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name) for code, frame, name in frames_of(coroutine)
+    ]
     return found or [("", 0, name_of(coroutine))]
+
+
+def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:
+    """Give code, frame and name of `coroutine` and of all that it delegates to; nothing if it has no code."""
+    while (code := _code_of(coroutine)) is not None and code not in _own_codes:
+        yield code, _ask(coroutine, "gi_frame") or _ask(coroutine, "cr_frame"), name_of(coroutine)
+        coroutine = _inner(coroutine)
 
 
 def _code_of(coroutine: object) -> Any:
@@ -266,7 +275,35 @@ def no_copy(what: object) -> TypeError:
 
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:
     """Return the RuntimeError for what a pseudothread cannot do in its state."""
-    return RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
+    error = RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
+    error.refused = id(pseudothread)  # type: ignore[attr-defined]  # so that resumed() knows it from one of the user's
+    return error
+
+
+def resumed(pseudothread: core.Pseudothread[Any], suspension: object, value: object = None) -> bool:
+    """Resume `pseudothread` if it waits for `suspension`. Return False if not: another thread, or a signal handler, was quicker."""
+    if pseudothread.waits_for is not suspension:
+        return False
+    try:
+        pseudothread.resume(value)
+    except RuntimeError as error:
+        if getattr(error, "refused", None) != id(pseudothread):
+            raise
+        return False
+    return True
+
+
+def thrown(pseudothread: core.Pseudothread[Any], suspension: object, error: BaseException) -> bool:
+    """Throw into `pseudothread` if it waits for `suspension`. Return False if not, as `resumed()`."""
+    if pseudothread.waits_for is not suspension:
+        return False
+    try:
+        pseudothread.throw(error)
+    except RuntimeError as raised:
+        if getattr(raised, "refused", None) != id(pseudothread):
+            raise
+        return False
+    return True
 
 
 def ignored_exit(coroutine: object, got: object) -> RuntimeError:

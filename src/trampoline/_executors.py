@@ -12,7 +12,7 @@ from functools import partial
 from operator import index
 from typing import Generic, TypeVar
 
-from trampoline._base import Suspension, describe, not_yielded
+from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Outcome(Suspension):
             self._ready()
         else:
             future.add_done_callback(self._done)
+            if pseudothread.waits_for is not self:
+                self.withdraw(pseudothread)  # again: another thread, or a signal handler, has thrown into it before
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         future, self._future, self._pseudothread = self._future, None, None
@@ -77,12 +79,12 @@ class Outcome(Suspension):
 
     def _ready(self) -> None:
         future, pseudothread = self._future, self._pseudothread
-        if future is not None and pseudothread is not None and pseudothread.waits_for is self:
+        if future is not None and pseudothread is not None:
             error = _error_of(future)
             if error is None:
-                pseudothread.resume(future.result())
+                resumed(pseudothread, self, future.result())
             else:
-                pseudothread.throw(error)
+                thrown(pseudothread, self, error)
         self._future = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self) -> str:

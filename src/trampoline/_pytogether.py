@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextvars import Context
+from time import monotonic
 
 from trampoline._base import cannot_join, core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
 from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING
@@ -84,7 +85,7 @@ def describe_root(p, name, context, frame):
     if context is not None:
         p._special = IN_CONTEXT
     if frame is not None:
-        p._code, p._instruction = frame.f_code, frame.f_lasti
+        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
 
 
 def _add_joiner(p, joiner):
@@ -115,7 +116,7 @@ class Group:
         trampoline, context = self._waiter._trampoline, self._waiter._context
         for coroutine in coroutines:
             p = trampoline._make(coroutine, ())
-            p._code, p._instruction = code, instruction
+            p._code, p._instruction, p._moment = code, instruction, monotonic()
             if context is not None:
                 p._context, p._special = context.copy(), IN_CONTEXT
             p._joiners = {self: None}
@@ -182,7 +183,8 @@ class Spawning:
         context = self._context
         if context is None and spawner._context is not None:
             context = spawner._context.copy()
-        p._name, p._context, p._code, p._instruction = self._name, context, self._code, self._instruction
+        p._name, p._context = self._name, context
+        p._code, p._instruction, p._moment = self._code, self._instruction, monotonic()
         if context is not None:
             p._special = IN_CONTEXT
         return trampoline._start(p)

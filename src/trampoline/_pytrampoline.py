@@ -7,8 +7,9 @@ pseudothread again behind all others; `_advance` does that for as many turns as 
 is queued that would only put the pseudothread in and take it out, so it goes on with the same: the same order, no traffic.
 
 Two things cost care. A coroutine that gave its result by a yield, the value that it was sent and the error that it was thrown are let go
-when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. And
-errors show the user's frames alone: where one of ours enters a traceback, it is cut off again before the error goes on.
+when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. Before
+`run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
+enters a traceback, it is cut off again before the error goes on.
 
 Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
 `_pytogether.py`, who waits for the end of a pseudothread.
@@ -18,15 +19,18 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from _weakref import ref
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
-from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
+from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import OWN_CODES, THROWING, behind
 from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
 
 __all__ = ["BaseTrampoline", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
 
+_all = []  # weak references to all trampolines, the oldest first, and to some that are gone
+_most = 64  # that may stand there before those are taken out
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
@@ -34,8 +38,8 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked", "_queue",
-        "_runner", "_running", "_waker_", "__weakref__",
+        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
+        "_queue", "_runner", "_running", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -54,6 +58,7 @@ class BaseTrampoline(Turns):
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
         self._check_overridden()
+        _enlist(self)
         return self
 
     @property
@@ -228,6 +233,12 @@ class BaseTrampoline(Turns):
         runner = self._runner.get("by")
         return runner and runner[0]
 
+    @property
+    def _turn(self):
+        """The pseudothread whose turn it is, or None."""
+        current = self._current
+        return current if type(current) is Pseudothread and current._state == RUNNING else None
+
     def _begin(self, mine):
         runner = self._runner.setdefault("by", mine)  # one step, even for two threads
         if runner is not mine:
@@ -284,6 +295,19 @@ class BaseTrampoline(Turns):
             return False
         self._handing.remove(p)
         return True
+
+
+def _live():
+    """Return all trampolines that there are, the newest first."""
+    return [trampoline for found in reversed(_all) if (trampoline := found()) is not None]
+
+
+def _enlist(trampoline):
+    global _most
+    if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
+        _all[:] = [found for found in _all if found() is not None]
+        _most = 2 * len(_all) + 64
+    _all.append(ref(trampoline))
 
 
 def _check_stack(coroutine, stack):

@@ -36,7 +36,12 @@ class Turns:
                     self._alone = entries is not queue and not self._overridden
                     take = iter(entries.popleft, MISSING)
                 if not entries:
-                    if not self._parked and not self._leaving and not entries or not self._wait():
+                    if not self._parked and not self._leaving and not entries:
+                        break
+                    entry = self._current = None
+                    if self._held is not None:
+                        self._held = None  # a run() that waits holds nothing of its last turn; what ends now may queue something
+                    elif not self._wait():
                         break
                     continue
                 if (self._parked or self._limits) and monotonic() >= self._look_at:
