@@ -344,6 +344,7 @@ cdef append(BaseTrampoline t, Pseudothread p):
         t.waker()
 
 
+include "_spawning.pxi"
 include "_together.pxi"
 include "_turns.pxi"
 include "_resume.pxi"

@@ -35,7 +35,7 @@ cdef class Pseudothread:
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
     cdef PyObject* near[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
     cdef object linked, code  # linked, after an error: its traceback and context, for whoever is given it later
-    cdef object details  # None, as most have nothing of it; its only joiner; or a tuple of name, context and joiners (one, or a dict of them)
+    cdef object details  # None, as most have nothing of it; its only joiner; or a tuple of name, context and joiners (one, or a dict)
     cdef object __weakref__
 
 
