@@ -45,11 +45,11 @@ def thumbnail_pager(pagesize, thumbsize, destination):
         destination.send(page)
 
 
-def write_thumbnails(executor, pagesize, thumbsize, filenames, output_dir, limit, thumbnail=create_thumbnail):
+def write_thumbnails(client, pagesize, thumbsize, filenames, output_dir, limit, thumbnail=create_thumbnail):
     """Be a coroutine that returns how many thumbnails it wrote; what is no picture is said and left out."""
     pipeline = thumbnail_pager(pagesize, thumbsize, jpeg_writer(output_dir))
     written = 0
-    with map_in(executor, partial(thumbnail, thumbsize=thumbsize), filenames, limit) as results:
+    with map_in(client, partial(thumbnail, thumbsize=thumbsize), filenames, limit) as results:
         for filename, result in zip(filenames, results, strict=True):
             try:
                 thumb = yield result
@@ -80,8 +80,7 @@ def main():
         Client(cluster) as client,
         Trampoline() as t,
     ):
-        executor = client.get_executor(pure=False)
-        t.add(write_thumbnails(executor, told.page, told.thumb, told.picture, told.output_dir, 4 * told.workers))
+        t.add(write_thumbnails(client, told.page, told.thumb, told.picture, told.output_dir, 4 * told.workers))
         print(f"{t.run()} thumbnails")
 
 

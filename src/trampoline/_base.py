@@ -130,9 +130,12 @@ def is_coroutine(value: object) -> bool:
 
 
 def is_future(value: object) -> bool:
-    """Return whether `value` is a future of concurrent.futures, or of a class derived from it."""
-    futures = sys.modules.get("concurrent.futures")  # where nobody has imported it nobody has one
-    return futures is not None and isinstance(value, futures.Future)
+    """Return whether `value` is a future of concurrent.futures or of Dask."""
+    for name in ("concurrent.futures", "distributed"):
+        kind = getattr(sys.modules.get(name), "Future", None)  # where nobody has imported it nobody has one
+        if kind is not None and isinstance(value, kind):
+            return True
+    return False
 
 
 def meaning_of(got: object) -> int:

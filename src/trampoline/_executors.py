@@ -1,4 +1,4 @@
-"""Futures of concurrent.futures, and so any executor: threads, processes, a Dask cluster (`Client.get_executor()`).
+"""Futures of concurrent.futures, and so any executor: threads, processes; and a Dask cluster, whose `Client` is one, too.
 
 To yield a future waits for it, which is `Outcome` here. `run_in()` submits one call and waits; `map_in()` keeps so many calls under way and
 gives their results in order. What nobody waits for any more is cancelled: a call that has not begun is never made.
@@ -12,7 +12,7 @@ from functools import partial
 from operator import index
 from typing import Generic, TypeVar
 
-from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
+from trampoline._base import Suspension, describe, is_future, not_yielded, resumed, thrown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def future_of(given: Any) -> Future[Any]:
+    """Return the future of concurrent.futures for what `submit()` returned."""
+    if isinstance(given, Future) or not is_future(given):
+        return given  # type: ignore[no-any-return]
+    from trampoline._dask import stand_in
+
+    return stand_in(given)
 
 
 class Outcome(Suspension):
@@ -122,7 +131,7 @@ class run_in(Outcome):
         if self._pseudothread is not None and self._pseudothread is not pseudothread and self._pseudothread.waits_for is self:
             raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each call")
         self._pseudothread = None
-        self._future = self._call()
+        self._future = future_of(self._call())
         super().suspend(pseudothread)
 
     def __repr__(self) -> str:
@@ -184,7 +193,7 @@ class map_in(Generic[R]):
         try:
             item = next(items)
             self._items = items
-            self._under_way.append(self._executor.submit(self._function, item))
+            self._under_way.append(future_of(self._executor.submit(self._function, item)))
         except StopIteration:
             pass
         except Exception as error:

@@ -184,9 +184,9 @@ class Layer(Base):
 
     def _adapt(self, got: Any) -> Any:
         if is_future(got):
-            from trampoline._executors import Outcome
+            from trampoline._executors import Outcome, future_of
 
-            return Outcome(got)
+            return Outcome(future_of(got))
         if type(got) in core_types:
             from trampoline._together import refused
 

@@ -18,7 +18,7 @@ import thumbnails_dask
 from distributed import Client, LocalCluster
 from thumbnails_pep342 import Size
 
-from trampoline import Trampoline, gather, run_in, sleep
+from trampoline import Trampoline, gather, run_in, sleep, timeout
 
 
 def dies_once(filename, thumbsize):
@@ -32,12 +32,25 @@ def dies_once(filename, thumbsize):
     return thumbnails_dask.create_thumbnail(filename, thumbsize)
 
 
-def loses_the_cluster(executor, cluster, client):
+def in_other_ways(client):
+    """Return the results of a future of Dask's, of the executor that it has, and what becomes of a call that is no longer waited for."""
+    never = client.submit(len, "x", resources={"which no worker has": 1})
+    try:
+        yield timeout(0.1, never)
+    except TimeoutError:
+        late = never.cancelled()
+    try:
+        yield client.submit(int, "x")
+    except ValueError as error:
+        return (yield client.submit(len, "abc")), (yield run_in(client.get_executor(), len, "abcd")), late, str(error)
+
+
+def loses_the_cluster(cluster, client):
     """Return what becomes of two calls that wait as the cluster goes away, and of one that is made afterwards."""
 
     def waits():
         try:
-            yield run_in(executor, time.sleep, 60)
+            yield run_in(client, time.sleep, 60, pure=False)
         except CancelledError:
             return "cancelled"
 
@@ -48,7 +61,7 @@ def loses_the_cluster(executor, cluster, client):
 
     found = yield gather(waits(), waits(), goes())
     try:
-        yield run_in(executor, len, "abc")
+        yield run_in(client, len, "abc")
     except Exception:  # which one depends on the release of distributed
         found.append("refused")
     return found
@@ -59,11 +72,12 @@ def main():
     dask.config.set({"distributed.comm.timeouts.connect": "5s"})
     cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
     client = Client(cluster)
-    executor = client.get_executor(pure=False)
     with Trampoline() as t:
-        t.add(thumbnails_dask.write_thumbnails(executor, Size(40, 40), Size(20, 20), pictures, output, 6, dies_once))
+        t.add(thumbnails_dask.write_thumbnails(client, Size(40, 40), Size(20, 20), pictures, output, 6, dies_once))
         print(t.run(), "thumbnails")
-        t.add(loses_the_cluster(executor, cluster, client))
+        t.add(in_other_ways(client))
+        print(t.run())
+        t.add(loses_the_cluster(cluster, client))
         print(t.run())
 
 
