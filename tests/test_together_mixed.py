@@ -18,22 +18,20 @@ from trampoline import gather, in_thread, sleep, timeout
 
 
 def test_timeout_of_a_join_leaves_the_pseudothread_running(core):
-    def root(p):
-        try:
+    def waits_until(may_end):
+        while not may_end:
+            yield sleep(0.001)
+        return "ended"
+
+    def root(may_end):
+        p = yield core.spawn(waits_until(may_end))
+        with pytest.raises(TimeoutError):
             yield timeout(0.001, p)
-        except TimeoutError:
-            return p.done, (yield timeout(20, p))
+        assert not p.done
+        may_end.append(True)
+        return (yield timeout(60, p))
 
-    t = core.Waiting()
-    p = t.add(slow())
-    root = t.add(root(p))
-    t.run()
-    assert root.result() == (False, "slow")
-
-
-def slow():
-    yield sleep(0.05)
-    return "slow"
+    assert run(core, root([])) == "ended"
 
 
 @pytest.mark.parametrize("how", ["schedule", "queue"])
