@@ -94,6 +94,7 @@ cdef extern from *:
     void Py_LeaveRecursiveCall() noexcept
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
+    PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
@@ -125,13 +126,36 @@ cdef extern from *:
     PyObject* PyExc_KeyboardInterrupt
     PyObject* PyExc_SystemExit
     PyObject* Py_None
+    PyObject* Py_NotImplemented
+    PyObject* PyExc_StopAsyncIteration
     ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
     sendfunc ct_send_of(PyTypeObject*) noexcept
     void ct_prefetch(void*) noexcept
+    unsigned long PyThread_get_thread_ident() noexcept
+    unsigned long PyLong_AsUnsignedLong(PyObject*) noexcept
     PyTypeObject PyGen_Type
 
 cdef extern from "_call.h":
     PyTypeObject ct_call_type
     object ct_make_call(object, object, object, object)
+
+cdef extern from "_operation.h":
+    ctypedef struct ct_Operation:
+        PyObject* channel
+        PyObject* value
+        PyObject* pseudothread
+        ct_Operation* before
+        ct_Operation* after
+        char kind, waits
+    ctypedef int (*ct_operate_function)(ct_Operation*, PyObject**) noexcept
+    ctypedef PyObject* (*ct_method)(PyObject*, PyObject*) noexcept
+    enum:
+        CT_PUT, CT_GET, CT_NEXT
+    enum:
+        CT_WAIT, CT_DONE, CT_FAILED
+    PyTypeObject* ct_operation_type
+    int ct_promptly
+    PyObject* ct_operation(PyObject*, PyObject*, char) noexcept
+    int ct_make_operation(object, object, object, object, ct_operate_function, ct_method, ct_method, ct_method) except -1
 
 ctypedef int (*clear_function)(PyObject*) noexcept

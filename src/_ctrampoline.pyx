@@ -13,7 +13,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 cimport cython
 from cpython.mem cimport PyMem_Free
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -22,11 +22,12 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, cannot_join, core_types, describe, end_of_call, exception_of, ignored_exit, is_coroutine
-from trampoline._base import kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, no_result, note_on, place_of
-from trampoline._base import yield_itself
+from trampoline._base import Suspension, TailCall, cannot_join, core_types, describe, end_of_call, exception_of, ignored_exit
+from trampoline._base import is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, no_result, note_on
+from trampoline._base import place_of, yield_itself
+from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 
-__all__ = ["BaseTrampoline", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
+__all__ = ["BaseTrampoline", "Channel", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -35,18 +36,21 @@ cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
 cdef PyObject* newest = NULL  # of all trampolines, which are linked from here; not owned
 cdef object base_schedule  # set at the end, when the class is there
-cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
+cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_resume = "resume", word_schedule = "schedule"
 cdef str word_note = "_note"
 cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
+cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_untaken = "_untaken", word_taken = "taken"
 
 
 include "_pseudothread.pxi"
 include "_queue.pxi"
+include "_channel.pxi"
+include "_waiters.pxi"
 
 
 cdef class BaseTrampoline:
@@ -104,6 +108,8 @@ cdef class BaseTrampoline:
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
         check_root("add()", coroutine, context)
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         if name is not None or context is not None:
             describe_root(p, name, context)
@@ -120,6 +126,8 @@ cdef class BaseTrampoline:
         coroutine.
         """
         check_root("spawn()", coroutine, context)
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         p.special |= SPAWNED
         if name is not None or context is not None:
@@ -249,6 +257,19 @@ cdef class BaseTrampoline:
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
 
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
+    @property
+    def _asks(self):
+        """Whether `_adapt()` is asked what stands for a coroutine that is no generator, too, and `_root()` for a root."""
+        return self.asks
+
+    @_asks.setter
+    def _asks(self, value):
+        self.asks = value
+
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
@@ -306,24 +327,6 @@ cdef check_overridden(BaseTrampoline t):
     t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
 
 
-cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
-    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-    cdef Pseudothread p
-    for p in t.handing:
-        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
-            return p
-    return None
-
-
-cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
-    """Return whether it was still there."""
-    for index in range(len(t.handing)):
-        if t.handing[index] is p:
-            del t.handing[index]
-            return True
-    return False
-
-
 cdef Pseudothread make(BaseTrampoline t, coroutine):
     cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
     p.trampoline = t
@@ -353,18 +356,6 @@ include "_parking.pxi"
 
 cdef inline bint resumes(value) except -1:
     return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or is_coroutine(value)
-
-
-cdef check_stack(coroutine, stack):
-    if not resumes(coroutine):
-        raise no_coroutine("schedule()", coroutine)
-    rest = stack
-    while rest:
-        if not isinstance(rest, tuple) or len(rest) != 2:
-            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
-        if not resumes(rest[0]):
-            raise no_coroutine("the stack of schedule()", rest[0])
-        rest = rest[1]
 
 
 cdef root(Pseudothread p):

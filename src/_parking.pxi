@@ -32,6 +32,8 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* returned
     cdef bint throwing = (p.special & THROWING) != 0
     cdef bint turned = p.state == RUNNING  # else somebody resumed it
+    if p.special & PROMPTLY:  # it cannot be taken back from whoever is shown it
+        value = without_pair(p)
     try:
         stack = nest(p)
     except BaseException as error:
@@ -67,6 +69,34 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
             failure, returned = returned, NULL
         Py_XDECREF(returned)
     return failure
+
+
+cdef PyObject* without_pair(Pseudothread p) noexcept:
+    """Have `p` be sent a value that is not taken back any more, and return that."""
+    cdef PyObject* pair = p.value
+    p.value = PyTuple_GET_ITEM(pair, 0)
+    p.special &= ~PROMPTLY
+    Py_INCREF(<object>p.value)
+    Py_DECREF(<object>pair)
+    return p.value
+
+
+cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
+    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
+    cdef Pseudothread p
+    for p in t.handing:
+        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
+            return p
+    return None
+
+
+cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
+    """Return whether it was still there."""
+    for index in range(len(t.handing)):
+        if t.handing[index] is p:
+            del t.handing[index]
+            return True
+    return False
 
 
 cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
@@ -114,7 +144,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             return failure
     else:
         failure = ct_fetch()
-    suspension, p.value, p.special = p.value, failure, p.special & ~OWED | THROWING  # if it was resumed already, its turn has not come
+    p.special = p.special & ~(PROMPTLY | OWED) | THROWING
+    suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
         unlink(t, p)

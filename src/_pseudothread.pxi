@@ -55,6 +55,8 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef PyObject* suspension = unpark(self, "resume")
+        if self.special & PROMPTLY:
+            value = (value, <object>suspension)
         Py_INCREF(value)
         self.value = <PyObject*>value
         cdef BaseTrampoline t = self.trampoline
@@ -76,7 +78,7 @@ cdef class Pseudothread:
         t.leaving += 1
         cdef PyObject* failure = withdraw(suspension, self)
         self.value = <PyObject*>error
-        self.special |= THROWING
+        self.special = self.special & ~PROMPTLY | THROWING
         cdef PyObject* other = go_on(t, self)
         t.leaving -= 1
         Py_DECREF(<object>suspension)
@@ -94,7 +96,7 @@ cdef class Pseudothread:
         cdef PyObject* failure = NULL
         cdef PyObject* top
         cdef PyObject* held
-        cdef bint parked = self.state == PARKED
+        cdef bint parked = self.state == PARKED, given = (self.special & PROMPTLY) != 0
         if self.state == ENDED:
             return
         if self.state == RUNNING:
@@ -106,9 +108,12 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~(THROWING | OWED)
+        self.special &= ~(THROWING | OWED | PROMPTLY)
         if parked:
             failure = withdraw(held, self)
+        elif given:
+            failure = dropped(PyObject_CallMethodObjArgs(
+                PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
         Py_XDECREF(held)
         while True:
             top = self.top
@@ -137,7 +142,7 @@ cdef class Pseudothread:
         if self.state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self.special & THROWING:
-            leave(taken(self))
+            leave(error_taken(self))
             as_it_was(self)
             Py_INCREF(<object>self.value)
             leave(self.value)
@@ -215,7 +220,7 @@ cdef class Pseudothread:
         """The error that left the root, which whoever asks for it takes, or None."""
         if self.state != ENDED or not self.special & THROWING:
             return None
-        leave(taken(self))
+        leave(error_taken(self))
         as_it_was(self)
         return <object>self.value
 
@@ -223,6 +228,22 @@ cdef class Pseudothread:
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
         if self.state != ENDED:
             self.special |= INTERRUPTED
+
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        cdef PyObject* value = self.value
+        if self.state != QUEUED or self.special & THROWING:
+            return False
+        Py_INCREF(error)
+        self.value = <PyObject*>error
+        self.special |= THROWING
+        Py_XDECREF(value)
+        return True
+
+    @property
+    def _context(self):
+        """The context of its turns, or None."""
+        return self.details[1] if type(self.details) is tuple else None
 
     def _note(self):
         note_on(<object>self.value, self.details[0] if type(self.details) is tuple else None, (<object>self).added)
@@ -239,7 +260,11 @@ cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure)
     if error == NULL:
         return ct_fetch()
     p.special |= THROWING
+    global ct_promptly
+    cdef int promptly = ct_promptly
+    ct_promptly = 0  # whatever waits is refused
     cdef int outcome = resume(p, coroutine, error, &got)
+    ct_promptly = promptly
     Py_DECREF(<object>error)
     if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
         return got

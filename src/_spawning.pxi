@@ -1,4 +1,4 @@
-"""The start of pseudothreads: what `add()` and `spawn()` share, and what is yielded to spawn one. Part of `_ctrampoline.pyx`."""
+"""The start of pseudothreads: what `add()`, `schedule()` and `spawn()` share, and what is yielded to spawn one. Part of `_ctrampoline.pyx`."""
 
 
 cdef check_root(where, coroutine, context):
@@ -7,6 +7,18 @@ cdef check_root(where, coroutine, context):
         raise no_coroutine(where, coroutine)
     if context is not None and type(context) is not Context:
         raise TypeError(f"{where} takes a contextvars.Context as its context, not {describe(context)}")
+
+
+cdef check_stack(coroutine, stack):
+    if not resumes(coroutine):
+        raise no_coroutine("schedule()", coroutine)
+    rest = stack
+    while rest:
+        if not isinstance(rest, tuple) or len(rest) != 2:
+            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
+        if not resumes(rest[0]):
+            raise no_coroutine("the stack of schedule()", rest[0])
+        rest = rest[1]
 
 
 cdef describe_root(Pseudothread p, name, context):
@@ -95,6 +107,8 @@ cdef Pseudothread spawned_by(Pseudothread p, Spawning spawning):
     coroutine, spawning.coroutine = spawning.coroutine, None
     if coroutine is None:
         raise RuntimeError("this spawn() was yielded already: write another one for each coroutine that it shall start")
+    if p.trampoline.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+        coroutine = p.trampoline._root(coroutine)
     cdef Pseudothread child = make(p.trampoline, coroutine)
     child.special |= SPAWNED
     context = copied_context(p) if spawning.context is None else spawning.context

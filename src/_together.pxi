@@ -12,7 +12,7 @@ cdef PyObject* join(Pseudothread p, Pseudothread target) noexcept:
         return failure if failure != NULL else ct_fetch()
     if target.state != ENDED:
         return add_joiner(target, <PyObject*>p)
-    failure = taken(target)
+    failure = error_taken(target)
     return failure if failure != NULL else give_outcome(p, target)
 
 
@@ -25,12 +25,12 @@ cdef PyObject* hand_out(Pseudothread p, bint* good) noexcept:
     if joiners != NULL:
         if Py_TYPE(joiners) == <PyTypeObject*>dict:
             for joiner in <dict>joiners:  # which nobody else holds any more
-                failure = first_of(failure, tell(<PyObject*>joiner, p, good))
+                failure = first_failure(failure, tell(<PyObject*>joiner, p, good))
         else:
             failure = tell(joiners, p, good)
         Py_DECREF(<object>joiners)
     if p.special & SPAWNED and not good[0] and p.special & THROWING and not leaves(p.value):
-        failure = first_of(failure, keep_reporter(p, good))
+        failure = first_failure(failure, keep_reporter(p, good))
     return failure
 
 
@@ -45,7 +45,7 @@ cdef inline bint leaves(PyObject* error) noexcept:
     return PyErr_GivenExceptionMatches(error, PyExc_KeyboardInterrupt) or PyErr_GivenExceptionMatches(error, PyExc_SystemExit)
 
 
-cdef inline PyObject* first_of(PyObject* failure, PyObject* other) noexcept:
+cdef inline PyObject* first_failure(PyObject* failure, PyObject* other) noexcept:
     if failure == NULL:
         return other
     Py_XDECREF(other)
@@ -96,7 +96,7 @@ cdef PyObject* give_outcome(Pseudothread joiner, Pseudothread ended) noexcept:
     return failure
 
 
-cdef PyObject* taken(Pseudothread p) noexcept:
+cdef PyObject* error_taken(Pseudothread p) noexcept:
     """Tell what reports the error of `p`, which has ended, that somebody took it. Return an error or NULL."""
     cdef PyObject* reporter = take_joiners(p)
     if reporter == NULL:
@@ -223,6 +223,8 @@ cdef class Group:
         cdef PyObject* started
         cdef Pseudothread p
         for coroutine in coroutines:
+            if t.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+                coroutine = t._root(coroutine)
             p = make(t, coroutine)
             if code is not None:
                 p.code = code

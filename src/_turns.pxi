@@ -86,6 +86,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
 
     `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
     """
+    global ct_promptly
     cdef PyObject* p = current[0]
     cdef PyObject* top = (<Pseudothread>p).top
     cdef PyObject* sent
@@ -93,7 +94,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* let_go
     cdef PyObject* got
     cdef PyObject* failure
-    cdef int outcome
+    cdef int outcome, promptly = ct_promptly
     cdef bint good
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
@@ -101,14 +102,20 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     (<Pseudothread>p).value = NULL
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
+        ct_promptly = MOST_PROMPT
         if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special & ODD:
             outcome = send_to_generator(top, sent, &got)
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
         if outcome == NEXT:
-            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
-            if outcome == ADAPT:
-                outcome = adapted(t, &got)
+            if PyGen_CheckExact(got):
+                outcome = CALL
+            else:
+                outcome = meaning(&got)
+                if outcome > ERROR or outcome == CALL and t.asks:
+                    (<Pseudothread>p).value = sent  # its address would keep it out of a register
+                    outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
+                    sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
@@ -140,6 +147,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             (<Pseudothread>p).value = NULL
         Py_XDECREF(sent)
         Py_XDECREF(let_go)
+    ct_promptly = promptly
     t.held_coroutine, t.held_sent = let_go, sent
     failure = NULL
     if outcome == NEXT:
@@ -180,6 +188,8 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == ERROR:
         outcome = caught(&got)
     let_go[0] = p.top
+    if outcome == TAIL and p.trampoline.asks and not PyGen_CheckExact(got):
+        outcome = rooted(p.trampoline, &got)
     if outcome == TAIL:
         p.top = got
         return NEXT

@@ -8,7 +8,22 @@ from typing import Any
 
 from typing_extensions import assert_type
 
-from trampoline import Pseudothread, Suspension, Trampoline, call, consumer, first, gather, map_in, spawn, trampoline
+from trampoline import (
+    Channel,
+    Event,
+    Lock,
+    Pseudothread,
+    Semaphore,
+    Suspension,
+    Trampoline,
+    call,
+    consumer,
+    first,
+    gather,
+    map_in,
+    spawn,
+    trampoline,
+)
 
 
 def child() -> Generator[Any, Any, int]:
@@ -52,6 +67,26 @@ async def together(processes: Executor) -> None:
     async for length in map_in(processes, len, ["a", "bc"], 2):
         assert_type(length, int)
     await spawn(child)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def exchanging(channel: Channel[int], lock: Lock) -> Generator[Any, Any, None]:
+    """What comes out of a channel is what goes in."""
+    number = yield from channel.get()
+    assert_type(number, int)
+    text = yield from channel.get("none")
+    assert_type(text, int | str)
+    yield from channel.put(number)
+    with (yield from lock):
+        yield channel.put("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def exchanging_natively(channel: Channel[int], lock: Lock, semaphore: Semaphore, event: Event) -> None:
+    """The same."""
+    assert_type(await channel.get(), int)
+    async with lock, semaphore:
+        assert_type(await event, bool)
+    async for number in channel:
+        assert_type(number, int)
 
 
 class Never(Suspension):

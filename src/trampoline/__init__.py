@@ -13,10 +13,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
     from trampoline._executors import map_in, run_in
+    from trampoline._locks import Lock, Semaphore
     from trampoline._reactor import Reactor
+    from trampoline._synchronising import Event
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
     from trampoline._together import first, gather
+    from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -32,16 +35,22 @@ if TYPE_CHECKING:
     )
 
 del TYPE_CHECKING
+Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
 spawn = core.spawn
 
 __version__ = "0.1.0"
 __all__ = [
+    "Channel",
+    "ChannelClosed",
     "ConnectionLost",
     "Deadlock",
+    "Event",
+    "Lock",
     "Pseudothread",
     "Reactor",
+    "Semaphore",
     "Suspension",
     "TailCall",
     "Trampoline",
@@ -70,6 +79,7 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
+    "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
     "Reactor": "_reactor",
     "dump_on_signal": "_dump",
@@ -78,6 +88,9 @@ _HOMES = {
     "in_thread": "_threads",
     "map_in": "_executors",
     "run_in": "_executors",
+    "Event": "_synchronising",
+    "Lock": "_locks",
+    "Semaphore": "_locks",
     "sleep": "_time",
     "timeout": "_time",
 }

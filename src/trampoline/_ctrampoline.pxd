@@ -11,14 +11,16 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, GIVE, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, GIVE, NEXT
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
-    OWED = 8
-    SPAWNED = 16
-    ODD = 15  # whether the next turn is anything but a plain send; SPAWNED alone is not
+    PROMPTLY = 8
+    OWED = 16
+    SPAWNED = 32
+    ODD = 31  # whether the next turn is anything but a plain send; SPAWNED alone is not
+    MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
 
@@ -30,7 +32,7 @@ cdef class Pseudothread:
     cdef unsigned int depth, capacity
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
-    cdef char state, special  # special: a set of THROWING, IN_CONTEXT, INTERRUPTED, OWED and SPAWNED
+    cdef char state, special  # special: a set of THROWING and what follows it above
     cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
     cdef PyObject* near[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
@@ -42,6 +44,7 @@ cdef class Pseudothread:
 cdef class Queue:
     cdef PyObject** ring
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
     cdef object __weakref__
 
@@ -60,10 +63,20 @@ cdef class Spawning:
     cdef int instruction
 
 
+cdef class Channel:
+    cdef Queue items
+    cdef Py_ssize_t room  # -1: no limit
+    cdef bint is_closed
+    cdef ct_Operation* putters[2]  # who waits to put: the first and the last
+    cdef ct_Operation* getters[2]
+    cdef object __weakref__
+
+
 cdef class BaseTrampoline:
     cdef object any_queue
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
+    cdef bint asks  # whether _adapt() is asked for coroutines that are no generators, too
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
@@ -274,7 +287,7 @@ cdef inline void drop_entries(Queue queue) noexcept:
     queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
     for index in range(count):
         entry = ring[(head + index) & mask]
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED:
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED and not queue.of_values:
             (<Pseudothread>entry).state = TAKEN
     for index in range(count):
         Py_DECREF(<object>ring[(head + index) & mask])

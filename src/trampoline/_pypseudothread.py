@@ -19,6 +19,7 @@ from trampoline._base import (
     no_copy,
     no_result,
     place_of,
+    promptly,
     yield_itself,
 )
 from trampoline._pyresume import (
@@ -27,6 +28,7 @@ from trampoline._pyresume import (
     MISSING,
     OWED,
     PARKED,
+    PROMPTLY,
     QUEUED,
     RUNNING,
     TAKEN,
@@ -102,7 +104,7 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("resume")
-            self._payload = value
+            self._payload = (value, suspension) if self._special & PROMPTLY else value
             trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -123,7 +125,7 @@ class Pseudothread:
                     suspension.withdraw(self)
             finally:
                 self._payload = error
-                self._special |= THROWING
+                self._special = self._special & ~PROMPTLY | THROWING
                 trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -139,15 +141,16 @@ class Pseudothread:
             return
         if self._state == RUNNING:
             raise self._misuse("close")
-        failure, parked = None, self._state == PARKED
+        failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
         held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._payload = RUNNING, None
-        self._special &= ~OWED
-        if parked:
+        self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
+        if parked or given:
             try:
-                if type(held) is not Pseudothread:
+                if not parked:
+                    held[1].take_back(self, held[0])
+                elif type(held) is not Pseudothread:
                     held.withdraw(self)
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
@@ -259,6 +262,14 @@ class Pseudothread:
         if self._state != ENDED:
             self._special |= INTERRUPTED
 
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        if self._state != QUEUED or self._special & THROWING:
+            return False
+        self._payload = error
+        self._special |= THROWING
+        return True
+
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
         return misuse(verb, self, why)
@@ -354,7 +365,8 @@ core_types.add(Pseudothread)
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
-    top = p._top
+    top, outer = p._top, promptly[0]
+    promptly[0] = 0  # whatever waits is refused
     try:
         got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):
@@ -363,6 +375,7 @@ def _close(p, failure):
         raised.__traceback__ = behind(raised.__traceback__)
         return raised
     finally:
+        promptly[0] = outer
         p = failure = None  # the frames of a traceback hold those that called them
     return ignored_exit(top, got)
 

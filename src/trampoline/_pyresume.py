@@ -7,17 +7,21 @@ from types import GeneratorType
 from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, kinds, meaning_of, no_coroutine
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
-THROWING, IN_CONTEXT, INTERRUPTED, OWED = 1, 2, 4, 8  # what can be special about a pseudothread's next turn, or its next parking
+THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
+PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
+OWED = 16  # it joined another, whose error is to be thrown: it has that other in the place of the error
 MISSING = object()  # in the place of a result
 OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
 
 def resume_specially(p, top, value):
-    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
+    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`, or send what may no more be taken back."""
     throwing = p._special & THROWING
     if p._special & OWED:
         value = error_of(value)
-    p._special &= ~(THROWING | OWED)
+    elif p._special & PROMPTLY:
+        value = value[0]
+    p._special &= ~(THROWING | OWED | PROMPTLY)
     if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)
     resume = top.throw if throwing else top.send

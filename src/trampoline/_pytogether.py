@@ -9,11 +9,10 @@ from __future__ import annotations
 import sys
 from contextvars import Context
 from time import monotonic
+from types import GeneratorType
 
 from trampoline._base import cannot_join, core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
 from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING
-
-_ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
 def join(p, target):
@@ -84,8 +83,7 @@ def describe_root(p, name, context, frame):
     p._name, p._context = name, context
     if context is not None:
         p._special = IN_CONTEXT
-    if frame is not None:
-        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
+    p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
 
 
 def _add_joiner(p, joiner):
@@ -115,6 +113,8 @@ class Group:
         """Start a pseudothread for each, in a copy of the waiter's context if it has one, as added at `instruction` of `code`."""
         trampoline, context = self._waiter._trampoline, self._waiter._context
         for coroutine in coroutines:
+            if trampoline._asks and type(coroutine) is not GeneratorType:
+                coroutine = trampoline._root(coroutine)
             p = trampoline._make(coroutine, ())
             p._code, p._instruction, p._moment = code, instruction, monotonic()
             if context is not None:
@@ -122,7 +122,7 @@ class Group:
             p._joiners = {self: None}
             self._left += 1
             self.children.append(p)
-            trampoline._start(p)
+            trampoline._launch(p)
 
     def leave(self):
         """Wait no longer: an error of those that are left goes its own way."""
@@ -178,6 +178,8 @@ class Spawning:
         coroutine, self._coroutine = self._coroutine, None
         if coroutine is None:
             raise RuntimeError("this spawn() was yielded already: write another one for each coroutine that it shall start")
+        if trampoline._asks and type(coroutine) is not GeneratorType:
+            coroutine = trampoline._root(coroutine)
         p = trampoline._make(coroutine, ())
         p._spawned = True
         context = self._context
@@ -187,7 +189,7 @@ class Spawning:
         p._code, p._instruction, p._moment = self._code, self._instruction, monotonic()
         if context is not None:
             p._special = IN_CONTEXT
-        return trampoline._start(p)
+        return trampoline._launch(p)
 
 
 def spawn(coroutine, *, name=None, context=None):
@@ -198,10 +200,9 @@ def spawn(coroutine, *, name=None, context=None):
     """
     check_root("spawn()", coroutine, context)
     made = object.__new__(Spawning)
-    made._coroutine, made._name, made._context, made._code, made._instruction = coroutine, name, context, None, None
-    if _ON_CPYTHON:
-        frame = sys._getframe(1)
-        made._code, made._instruction = frame.f_code, frame.f_lasti
+    made._coroutine, made._name, made._context = coroutine, name, context
+    frame = sys._getframe(1)
+    made._code, made._instruction = frame.f_code, frame.f_lasti
     return made
 
 

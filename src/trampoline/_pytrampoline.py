@@ -20,25 +20,26 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from _weakref import ref
+from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pychannel import Channel
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import OWN_CODES, THROWING, behind
 from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
+__all__ = ["BaseTrampoline", "Channel", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out
-_ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
 class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
+        "_alone", "_asks", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
         "_queue", "_runner", "_running", "_waker_", "__weakref__",
     )  # fmt: skip
 
@@ -49,6 +50,7 @@ class BaseTrampoline(Turns):
         self._queue = Queue()
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
+        self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
         self._current = None  # the entry whose turn it is
         self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
@@ -95,9 +97,11 @@ class BaseTrampoline(Turns):
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
         check_root("add()", coroutine, context)
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
-        describe_root(p, name, context, sys._getframe(1) if _ON_CPYTHON else None)
-        return self._start(p)
+        describe_root(p, name, context, sys._getframe(1))
+        return self._launch(p)
 
     def spawn(self, coroutine, *, name=None, context=None):
         """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
@@ -107,12 +111,14 @@ class BaseTrampoline(Turns):
         coroutine.
         """
         check_root("spawn()", coroutine, context)
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
         p._spawned = True
-        describe_root(p, name, context, sys._getframe(1) if _ON_CPYTHON else None)
-        return self._start(p)
+        describe_root(p, name, context, sys._getframe(1))
+        return self._launch(p)
 
-    def _start(self, p):
+    def _launch(self, p):
         coroutine = p._top
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
@@ -217,6 +223,10 @@ class BaseTrampoline(Turns):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
 
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
@@ -304,6 +314,8 @@ def _live():
 
 def _enlist(trampoline):
     global _most
+    while _all and _all[-1]() is None:
+        _all.pop()
     if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
         _all[:] = [found for found in _all if found() is not None]
         _most = 2 * len(_all) + 64

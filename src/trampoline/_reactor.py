@@ -18,6 +18,7 @@ import os
 import select
 import selectors
 import socket
+import sys
 import weakref
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
@@ -26,6 +27,7 @@ from time import monotonic
 
 from trampoline._base import describe
 from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of
+from trampoline._pollers import Asleep, Selectors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from trampoline._descriptors import Ready
 
     Events: TypeAlias = Iterable[tuple[int, int]]
-    _Pollable: TypeAlias = "select.epoll | _Selectors"
+    _Pollable: TypeAlias = "select.epoll | Selectors | Asleep"
 
 _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
@@ -52,18 +54,6 @@ class Deadline:
 
     def __init__(self, when: float, ready: Ready | None) -> None:
         self.when, self.ready = when, ready
-
-
-class _Selectors:
-    """`selectors` with the methods of `select.epoll`, which does without objects for events; for systems that have no epoll."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
-        self.close = self._selector.close
-
-    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
-        return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
 
 
 class Reactor:
@@ -258,8 +248,12 @@ class Reactor:
 
     def _open(self) -> None:
         epoll = getattr(select, "epoll", None)
-        self._selector = epoll() if epoll is not None else _Selectors()
+        self._selector = epoll() if epoll is not None else Selectors()
         self._read, self._write = (select.EPOLLIN, select.EPOLLOUT) if epoll is not None else _READ_AND_WRITE
+        if sys.platform == "emscripten":
+            self._selector.close()
+            self._selector = self._door = self._knocker = Asleep()
+            return
         self._door, self._knocker = socket.socketpair()
         self._door.setblocking(False)
         self._knocker.setblocking(False)

@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from concurrent.futures import Future
-    from types import CodeType
     from typing import Any, TypeAlias, TypeVar
 
     from trampoline._base import AnyCoroutine, Called
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
     Waited: TypeAlias = AnyCoroutine[T] | Suspension | core.Pseudothread[T] | Future[T]
-
-_ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
 class Together(Suspension):
@@ -39,11 +36,8 @@ class Together(Suspension):
         self._coroutines = coroutines  # those that are not started
         self._count = len(coroutines)
         self._group: core.Group | None = None
-        self._code: CodeType | None = None
-        self._instruction = 0
-        if _ON_CPYTHON:
-            frame = sys._getframe(2)
-            self._code, self._instruction = frame.f_code, frame.f_lasti
+        frame = sys._getframe(2)
+        self._code, self._instruction = frame.f_code, frame.f_lasti
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
         group = self._group = pseudothread.trampoline._group(pseudothread, self, self.any)
