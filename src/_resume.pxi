@@ -159,6 +159,8 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             return WAIT
         ct_promptly -= 1
         Py_DECREF(<object>got[0])
+        if p.levels != NULL:
+            same_turn(p)
         if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special:
             outcome = send_to_generator(top, p.value, got)
         else:

@@ -13,7 +13,7 @@ OWN_CODES = set()  # of the functions that can stand in a traceback between run(
 
 
 def resume_specially(p, top, value):
-    """Make a turn that is not a plain `send`: throw, do it in the context of `p`, send what may no more be taken back, have it collected."""
+    """Make a turn that is not a plain `send`: throw, in the context of `p`, with what may no more be taken back, or collected."""
     if p._special & COLLECTED:
         try:
             return resume_collected(p, top, value, resume_specially)
