@@ -118,7 +118,7 @@ class Group:
             p = trampoline._make(coroutine, ())
             p._code, p._instruction, p._moment = code, instruction, monotonic()
             if context is not None:
-                p._context, p._special = context.copy(), IN_CONTEXT
+                p._context, p._special = context.copy(), p._special | IN_CONTEXT
             p._joiners = {self: None}
             self._left += 1
             self.children.append(p)

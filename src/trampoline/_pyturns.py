@@ -153,6 +153,8 @@ class Turns:
                     value, got = instead, None
                     instead = None
                     promptly[0] -= 1
+                    if p._levels is not None:
+                        p._levels.same_turn()
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
