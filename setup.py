@@ -7,6 +7,7 @@ TRAMPOLINE_TRACE=1                line tracing for coverage of the .pyx; slow
 
 import os
 import sys
+from glob import glob
 
 from setuptools import Extension, setup
 
@@ -20,7 +21,7 @@ trace = switch("TRAMPOLINE_TRACE")
 extension = Extension(
     "trampoline._ctrampoline",
     ["src/_ctrampoline.pyx"],
-    depends=["src/trampoline/_ctrampoline.pxd", "src/_capi.pxd", "src/_call.h"],
+    depends=["src/trampoline/_ctrampoline.pxd", *sorted(glob("src/*.p*x*") + glob("src/*.h"))],
     optional=not require,
     define_macros=[("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if trace else [],
     extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-g0"],

@@ -24,7 +24,7 @@ def frames_of(error):
     """Return the functions in the traceback of `error` and how many other frames there are, which are the package's."""
     users, others = [], 0
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(PACKAGE) or frame.filename.endswith("_ctrampoline.pyx"):
+        if frame.filename.startswith(PACKAGE) or frame.filename.endswith((".pyx", ".pxi")):
             others += 1
         else:
             users.append(frame.name)

@@ -5,6 +5,7 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-CALL, VALUE, TAIL, WAIT, ERROR = range(5)  # what a turn ended with: its outcome
-kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL or WAIT
+CALL, VALUE, TAIL, WAIT, ERROR, ADAPT = range(6)  # what a turn ended with, its outcome; ADAPT is looked at again
+kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT or ADAPT
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -115,11 +116,18 @@ def is_coroutine(value: object) -> bool:
     return kind is GeneratorType or kind is CoroutineType or meaning_of(value) == CALL
 
 
+def _is_future(value: object) -> bool:
+    futures = sys.modules.get("concurrent.futures")  # where nobody has imported it nobody has one
+    return futures is not None and isinstance(value, futures.Future)
+
+
 def meaning_of(got: object) -> int:
     """Say what it means to yield `got`, and remember it in `kinds` for its type."""
     kind = type(got)
     try:
         meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
+        if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
+            meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
             if len(kinds) >= _MOST_KINDS:
                 kinds.clear()

@@ -11,7 +11,7 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2

@@ -1,15 +1,14 @@
-"""Pseudothreads and their queue, for the core in Python: what each can be asked and told. The run loop is in `_pytrampoline.py`."""
+"""Pseudothreads and their queue, for the core in Python: what each can be asked and told. The run loop is in `_pyturns.py`."""
 
 from __future__ import annotations
 
 from collections import deque
-from types import GeneratorType, GenericAlias
+from types import GenericAlias
 
 from trampoline._base import (
     ERROR,
     VALUE,
     describe,
-    end_of_call,
     exception_of,
     ignored_exit,
     line_of,
@@ -18,12 +17,11 @@ from trampoline._base import (
     no_copy,
     place_of,
 )
+from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
-THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
 MISSING = object()
-OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
 
 class Pseudothread:
@@ -306,32 +304,6 @@ class Queue:
         raise no_copy(self)
 
 
-def resume_specially(p, top, value):
-    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
-    throwing, p._special = p._special & THROWING, p._special & ~THROWING
-    if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
-        end_of_call(top)
-    resume = top.throw if throwing else top.send
-    trampoline, context = p._trampoline, p._context
-    outer = trampoline._entered
-    try:
-        if context is None or context is outer:
-            return resume(value)
-        trampoline._entered = context
-        return context.run(resume, value)
-    finally:
-        trampoline._entered = outer
-        del p, top, value, resume  # the frames of a traceback hold those that called them
-
-
-def behind(traceback):
-    """Return what is left of a traceback when its first entry and all others of ours that follow it are cut off."""
-    traceback = traceback.tb_next
-    while traceback is not None and traceback.tb_frame.f_code in OWN_CODES:
-        traceback = traceback.tb_next
-    return traceback
-
-
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
@@ -356,6 +328,3 @@ def _enter(entry):
         entry._state = QUEUED
     elif not callable(entry):
         raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
-
-
-OWN_CODES.add(resume_specially.__code__)

@@ -9,6 +9,8 @@ is queued that would only put the pseudothread in and take it out, so it goes on
 Two things cost care. A coroutine that gave its result by a yield, the value that it was sent and the error that it was thrown are let go
 when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. And
 errors show the user's frames alone: where one of ours enters a traceback, it is cut off again before the error goes on.
+
+Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
 """
 
 from __future__ import annotations
@@ -16,53 +18,18 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from contextvars import Context
-from itertools import repeat
-from time import monotonic
-from types import CoroutineType, GeneratorType
 
-from trampoline._base import (
-    CALL,
-    ERROR,
-    TAIL,
-    VALUE,
-    WAIT,
-    TailCall,
-    call,
-    describe,
-    exception_of,
-    is_coroutine,
-    kinds,
-    meaning_of,
-    no_copy,
-    no_coroutine,
-    note_on,
-)
-from trampoline._pypseudothread import (
-    ENDED,
-    IN_CONTEXT,
-    INTERRUPTED,
-    MISSING,
-    OWN_CODES,
-    PARKED,
-    QUEUED,
-    RUNNING,
-    TAKEN,
-    THROWING,
-    Pseudothread,
-    Queue,
-    behind,
-    resume_specially,
-)
+from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
+from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
+from trampoline._pyturns import Turns
 
 __all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
 
-_TURNS = 1000  # at most so many turns before the run loop looks at anything else
-_FEW = 32  # the same while something is parked: then it looks at the clock
-_INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
-class BaseTrampoline:
+class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
@@ -216,54 +183,6 @@ class BaseTrampoline:
         """Return the pseudothreads that are parked, the longest first."""
         return list(self._parked)
 
-    def _loop(self):
-        """Make turns. Return what the last entry returned and None, or None and the pseudothread whose root failed.
-
-        It is a function of its own for Ctrl-C: from CPython 3.14 on that can strike between a loop's turns outside of a `try` around it.
-        """
-        entry = result = queue = take = None
-        try:
-            while self._running:
-                if queue is not self._queue:
-                    queue = self._queue
-                    entries = queue._entries if type(queue) is Queue else queue
-                    self._alone = entries is not queue and not self._overridden
-                    take = iter(entries.popleft, MISSING)
-                if not entries:
-                    if not self._parked and not self._leaving and not entries or not self._wait():
-                        break
-                    continue
-                if (self._parked or self._limits) and monotonic() >= self._look_at:
-                    self._look_at = monotonic() + _INTERVAL
-                    self._look()
-                for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
-                    break
-                entry = self._current
-                if type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self:
-                    entry._state, self._held = RUNNING, None
-                    entry._state = QUEUED
-                else:
-                    self._held = None
-                if type(entry) is not Pseudothread:
-                    result = entry()
-                elif entry._state == ENDED and entry._payload is MISSING:
-                    result = None  # closed while it stood in a queue that is not ours
-                elif entry._trampoline is not self:
-                    entry._state = TAKEN if entry._state == QUEUED else entry._state
-                    result = entry()
-                else:
-                    # The last entry's result goes when one more turn was made, as the recipe's does.
-                    entry = None  # others follow it there, and it may end meanwhile
-                    entry = self._advance(self._current, entries if result is None else None)
-                    result = None
-                    if entry is not None:
-                        if entry._special:
-                            return None, entry
-                        result = entry._payload
-            return result, None
-        finally:
-            entry = result = None  # the frames of a traceback hold those that called them
-
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""
         return False
@@ -273,6 +192,10 @@ class BaseTrampoline:
 
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
+
+    def _adapt(self, got):
+        """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
+        return got
 
     @property
     def _waker(self):
@@ -344,174 +267,6 @@ class BaseTrampoline:
         self._handing.remove(p)
         return True
 
-    def _advance(self, p, entries):
-        """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
-
-        Return the pseudothread that ended by the last turn, if one did.
-        """
-        if p._state > TAKEN:
-            self._current = None  # nothing is to be recovered: it was not its turn
-            raise p._misuse("call")
-        let_go = got = None
-        attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
-        take = iter(entries.popleft, MISSING) if entries is not None else None
-        top, stack, value = p._top, p._stack, p._payload
-        p._payload = None
-        p._state, self._current = RUNNING, p
-        try:
-            for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
-                sent = let_go = None  # an entry has been taken: now goes what the last turn let go
-                try:
-                    got = resume_specially(p, top, value) if p._special else top.send(value)
-                    kind = type(got)
-                    outcome = CALL if kind is GeneratorType or kind is CoroutineType else kinds.get(kind)
-                    if outcome is None:
-                        outcome = meaning_of(got)
-                except StopIteration as stop:
-                    outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else _returned(stop)
-                except BaseException as raised:
-                    outcome, got = _caught(raised) if got is None else _looked_up(got, raised)
-                sent, value = value, None
-                if not outcome:  # CALL
-                    stack = p._stack = (top, stack)
-                    top = p._top = got
-                elif outcome == VALUE and stack:
-                    let_go, value = top, got
-                    top, stack = stack
-                    p._top, p._stack = top, stack
-                elif outcome == TAIL:
-                    let_go, top = top, got
-                    p._top = top
-                elif outcome == WAIT or not stack:
-                    if outcome == WAIT:
-                        self._held = (sent,)
-                        top = stack = sent = None  # suspend() may make turns of `p`, and end it
-                        self._park(p, got)
-                        return None
-                    self._held = (top, sent)
-                    return p._end(got, outcome)
-                else:
-                    let_go, value = top, got
-                    top, stack = stack
-                    p._top, p._stack = top, stack
-                    p._special |= THROWING
-                got = None
-                if not self._alone or entries is None or "schedule" in attributes:
-                    break
-                if entries:
-                    p._payload, p._state = value, QUEUED
-                    entries.append(p)
-                    for self._current in take:
-                        break
-                    following = self._current
-                    if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
-                        entries.appendleft(following)
-                        self._held = (let_go, sent)
-                        return None
-                    p = following
-                    top, stack, value = p._top, p._stack, p._payload
-                    p._payload, p._state = None, RUNNING
-            p._payload = value
-            self._held = (let_go, sent)
-            self._continue(p)  # an overridden `schedule` may end it: that was another turn
-            return None
-        finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
-            p = top = stack = value = sent = let_go = got = following = None
-
-    def _continue(self, p):
-        """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
-        if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
-            return self._append(p)
-        held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
-        value, throwing = p._payload, p._special & THROWING
-        p._payload, p._special, p._state = None, p._special & ~THROWING, TAKEN
-        coroutine, stack = p._top, p._stack
-        self._handing.append(p)
-        try:
-            if throwing:
-                self.schedule(coroutine, stack, type(value), value, value.__traceback__)
-            else:
-                self.schedule(coroutine, stack, value)
-        finally:
-            if self._unhand(p) and p._state == TAKEN:  # what came back, if anything, was another coroutine or stack
-                if held is not None:  # the recipe's closure held the callers, too
-                    self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
-                p._end(MISSING, VALUE)
-
-    def _park(self, p, suspension):
-        p._state, p._payload = PARKED, suspension
-        self._parked[p] = suspension
-        try:
-            error = None
-            if p._special & INTERRUPTED:
-                p._special &= ~INTERRUPTED
-                error = self._interruption(p)
-            if error is None:
-                suspension.suspend(p)
-                return
-        except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
-            error = raised
-        try:
-            if p._state == ENDED:
-                raise error
-            parked = self._parked.pop(p, None) is not None
-            p._payload = error  # in place of what it was resumed with, if that was done already
-            p._special |= THROWING
-            if parked:
-                self._continue(p)
-        finally:
-            p = suspension = error = None  # the frames of a traceback hold those that called them
-
-    def _recover(self, entry, error):
-        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
-        if type(entry) is Pseudothread and entry._trampoline is self:
-            if entry._state == QUEUED and entry not in self._queue:
-                self._queue._entries.appendleft(entry)
-            elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
-                entry._end(error, ERROR)
-
-
-def _caught(error):
-    """Cut our own frames off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
-    error.__traceback__ = behind(error.__traceback__)
-    if not isinstance(error, TailCall):
-        return ERROR, error
-    try:
-        callee = error.call
-        return (TAIL, callee) if is_coroutine(callee) else (ERROR, no_coroutine("TailCall()", callee))
-    except BaseException as raised:
-        return ERROR, _without(raised, error)
-
-
-def _returned(stop):
-    """Return the same for a StopIteration of the user's class, whose value may be anything."""
-    try:
-        return VALUE, stop.value
-    except BaseException as raised:
-        return ERROR, _without(raised, stop)
-
-
-def _looked_up(got, error):
-    """Return the same when `got` was yielded and its class looked up, which raised `error`: or a signal did."""
-    try:
-        kinds.get(type(got))
-        return _caught(error)
-    except Exception:
-        pass
-    try:
-        return meaning_of(got), got
-    except BaseException as raised:
-        return ERROR, _without(raised, error)
-
-
-def _without(raised, error):
-    """Return what was raised while `error` was handled, by us and not by the user, without that."""
-    raised.__traceback__ = behind(raised.__traceback__)
-    if raised.__context__ is error:
-        raised.__context__ = None
-    return raised
-
 
 def _check_stack(coroutine, stack):
     """Return both, or raise the TypeError that names what is wrong."""
@@ -527,7 +282,4 @@ def _check_stack(coroutine, stack):
     return coroutine, stack or ()
 
 
-OWN_CODES.update(
-    function.__code__
-    for function in (BaseTrampoline._loop, BaseTrampoline._advance, BaseTrampoline._park, BaseTrampoline._continue, BaseTrampoline._append)
-)
+OWN_CODES.add(BaseTrampoline._append.__code__)

@@ -1,0 +1,64 @@
+"""The end of objects, and what the garbage collector is shown. Whatever is let go is first taken out: its `finally` may look at us.
+
+Part of `_ctrampoline.pyx`.
+"""
+
+cdef traverseproc traverse_rest_of_pseudothread = (<PyTypeObject*>Pseudothread).tp_traverse
+cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse
+cdef traverseproc traverse_rest_of_trampoline = (<PyTypeObject*>BaseTrampoline).tp_traverse
+cdef clear_function clear_rest_of_pseudothread = <clear_function>(<PyTypeObject*>Pseudothread).tp_clear
+cdef clear_function clear_rest_of_queue = <clear_function>(<PyTypeObject*>Queue).tp_clear
+cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>BaseTrampoline).tp_clear
+
+
+cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef unsigned int level
+    cdef int stop = show((<Pseudothread>self).top, visit, argument) or show((<Pseudothread>self).value, visit, argument)
+    for level in range((<Pseudothread>self).depth):
+        if stop:
+            return stop
+        stop = show((<Pseudothread>self).callers[level], visit, argument)
+    return stop or traverse_rest_of_pseudothread(self, visit, argument)
+
+
+cdef int clear_pseudothread(PyObject* self) noexcept:
+    drop_stack(<Pseudothread>self)
+    return clear_rest_of_pseudothread(self)
+
+
+cdef int traverse_queue(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef size_t index
+    cdef int stop = 0
+    for index in range((<Queue>self).count):
+        stop = show((<Queue>self).ring[((<Queue>self).head + index) & (<Queue>self).mask], visit, argument)
+        if stop:
+            return stop
+    return traverse_rest_of_queue(self, visit, argument)
+
+
+cdef int clear_queue(PyObject* self) noexcept:
+    drop_entries(<Queue>self)
+    return clear_rest_of_queue(self)
+
+
+cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef int stop = show((<BaseTrampoline>self).held_coroutine, visit, argument) or show((<BaseTrampoline>self).held_sent, visit, argument)
+    cdef PyObject* p = (<BaseTrampoline>self).first_parked
+    while p != NULL and not stop:
+        stop = show(p, visit, argument)
+        p = (<Pseudothread>p).near[1]
+    return stop or traverse_rest_of_trampoline(self, visit, argument)
+
+
+cdef int clear_trampoline(PyObject* self) noexcept:
+    drop_parked(<BaseTrampoline>self)
+    release(<BaseTrampoline>self)
+    return clear_rest_of_trampoline(self)
+
+
+(<PyTypeObject*>Pseudothread).tp_traverse = <traverseproc>traverse_pseudothread
+(<PyTypeObject*>Pseudothread).tp_clear = <inquiry>clear_pseudothread
+(<PyTypeObject*>Queue).tp_traverse = <traverseproc>traverse_queue
+(<PyTypeObject*>Queue).tp_clear = <inquiry>clear_queue
+(<PyTypeObject*>BaseTrampoline).tp_traverse = <traverseproc>traverse_trampoline
+(<PyTypeObject*>BaseTrampoline).tp_clear = <inquiry>clear_trampoline

@@ -1,0 +1,139 @@
+"""What follows a turn: the queue, an overridden `schedule`, or a suspension. Part of `_ctrampoline.pyx`."""
+
+
+cdef PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
+    """Queue `p` for its next turn, by way of `schedule` where that is overridden. Return an error or NULL."""
+    cdef PyObject* returned
+    if t.overridden:
+        return hand_over(t, p)
+    if t.own is not None:
+        p.state = QUEUED
+        if not push_last(t.own, <PyObject*>p):
+            return ct_fetch()
+    else:
+        p.state = TAKEN
+        returned = PyObject_CallMethodOneArg(<PyObject*>t.any_queue, <PyObject*>word_append, <PyObject*>p)
+        if returned == NULL:
+            return ct_fetch()
+        Py_DECREF(<object>returned)
+    return dropped(PyObject_CallNoArgs(<PyObject*>t.waker)) if t.waker is not None else NULL
+
+
+cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
+    """Show the continuation of `p` to the overridden `schedule`. Return an error or NULL."""
+    cdef PyObject* top = p.top
+    cdef PyObject* value = p.value
+    cdef PyObject* traceback
+    cdef PyObject* returned
+    cdef bint throwing = (p.special & THROWING) != 0
+    cdef bint turned = p.state == RUNNING  # else somebody resumed it
+    try:
+        stack = nest(p)
+    except BaseException as error:
+        Py_INCREF(error)
+        return <PyObject*>error
+    p.value, p.special, p.state = NULL, p.special & ~THROWING, TAKEN
+    t.handing.append(p)
+    Py_INCREF(<object>top)
+    if not throwing:
+        returned = PyObject_CallMethodObjArgs(
+            <PyObject*>t, <PyObject*>word_schedule, top, <PyObject*>stack, value if value != NULL else Py_None, NULL)
+    else:
+        traceback = PyException_GetTraceback(value)
+        returned = PyObject_CallMethodObjArgs(
+            <PyObject*>t, <PyObject*>word_schedule, top, <PyObject*>stack, <PyObject*>Py_TYPE(value), value,
+            traceback if traceback != NULL else Py_None, NULL)
+        Py_XDECREF(traceback)
+    cdef PyObject* failure = dropped(returned)
+    Py_XDECREF(value)
+    Py_DECREF(<object>top)
+    if unhand(t, p) and p.state == TAKEN:  # what came back, if anything, was another coroutine or stack
+        lowest = root(p)
+        if turned:
+            hold_callers(t, p)
+        top, p.top = p.top, NULL
+        p.linked = None
+        end(p, <PyObject*>lowest, NULL, VALUE)
+        Py_DECREF(<object>top)
+    return failure
+
+
+cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
+    """The recipe's closure held the callers, too."""
+    cdef PyObject* held = t.held_coroutine
+    if held == NULL:
+        if p.linked is not None:
+            Py_INCREF(p.linked)
+            t.held_coroutine = <PyObject*>p.linked
+        return
+    below = (<object>p.top, p.linked)
+    t.held_coroutine = PyTuple_Pack(2, held, <PyObject*>below)
+    if t.held_coroutine == NULL:
+        PyErr_Clear()
+        t.held_coroutine = held
+    else:
+        Py_DECREF(<object>held)
+
+
+cdef nest(Pseudothread p):
+    """Move the callers into nested pairs and return those."""
+    cdef unsigned int level
+    for level in range(p.depth):
+        caller = <object>p.callers[level]
+        p.linked = (caller, p.linked if p.linked is not None else ())
+        Py_DECREF(caller)
+    p.depth = 0
+    return p.linked if p.linked is not None else ()
+
+
+cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
+    """Let the suspension arrange for `p` to be resumed. Return the error that leaves run(), or NULL."""
+    cdef PyObject* suspension = p.value
+    cdef PyObject* failure = NULL
+    if link(t, p):
+        p.state = PARKED
+        Py_INCREF(<object>suspension)
+        if p.special & INTERRUPTED:
+            p.special &= ~INTERRUPTED
+            failure = interruption(t, p)
+        if failure == NULL:
+            failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+        Py_DECREF(<object>suspension)
+        if failure == NULL or p.state == ENDED:
+            return failure
+    else:
+        failure = ct_fetch()
+    suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
+    failure = NULL
+    if p.state == PARKED:
+        unlink(t, p)
+        p.state = RUNNING
+    if p.state == RUNNING:
+        failure = go_on(t, p)
+    Py_XDECREF(suspension)
+    return failure
+
+
+cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
+    """Return the error that `p` gets in place of being parked, or NULL."""
+    cdef PyObject* error = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_interruption, <PyObject*>p)
+    if error == NULL:
+        return ct_fetch()
+    if error == Py_None:
+        Py_DECREF(<object>error)
+        return NULL
+    return error
+
+
+cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
+    return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
+
+
+cdef PyObject* unpark(Pseudothread p, verb) except NULL:
+    """Take `p` out of what is parked. Return the suspension, whose reference the caller takes over and lets go when `p` is in order."""
+    cdef PyObject* suspension
+    if p.state != PARKED:
+        raise p._misuse(verb)
+    suspension, p.value, p.state = p.value, NULL, TAKEN
+    unlink(p.trampoline, p)
+    return suspension

@@ -1,0 +1,236 @@
+"""Class Pseudothread, and how one is closed. Part of `_ctrampoline.pyx`."""
+
+
+@cython.final
+@cython.freelist(64)
+@cython.trashcan(True)  # one may keep another as its result, and that the next
+cdef class Pseudothread:
+    """A stack of coroutines, the root at the bottom, that calls and results push and pop. `Trampoline.add()` makes it.
+
+    It is what stands in the trampoline's queue: calling it makes one turn.
+    """
+
+    def __cinit__(self):
+        self.state = ENDED
+        self.callers, self.capacity = self.near, 2
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __init__(self, *args, **kwargs):
+        raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
+
+    def __reduce__(self):
+        raise no_copy(self)
+
+    def __dealloc__(self):
+        drop_stack(self)
+
+    def __call__(self):
+        """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
+
+        RuntimeError if the pseudothread is in the queue (take it out first), running, parked or ended.
+        """
+        if self.state != TAKEN:
+            raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
+        cdef BaseTrampoline t = self.trampoline
+        cdef PyObject* held_coroutine = t.held_coroutine
+        cdef PyObject* held_sent = t.held_sent
+        cdef PyObject* result = NULL
+        t.held_coroutine = t.held_sent = NULL
+        cdef PyObject* current = <PyObject*>self
+        Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
+        cdef PyObject* failure = advance(t, &current, None, NULL, &result)
+        release(t)
+        Py_DECREF(self)
+        t.held_coroutine, t.held_sent = held_coroutine, held_sent
+        leave(failure)
+        return give(result)
+
+    def resume(self, value=None):
+        """Queue a parked pseudothread: its innermost coroutine will be sent `value`. From any thread.
+
+        RuntimeError if it is queued, running or ended.
+        """
+        cdef PyObject* suspension = unpark(self, "resume")
+        Py_INCREF(value)
+        self.value = <PyObject*>value
+        cdef BaseTrampoline t = self.trampoline
+        t.leaving += 1
+        cdef PyObject* failure = go_on(t, self)
+        t.leaving -= 1
+        Py_DECREF(<object>suspension)  # last: its end may look at us
+        leave(failure)
+
+    def throw(self, error):
+        """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
+
+        RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
+        """
+        error = exception_of("throw()", error)
+        cdef PyObject* suspension = unpark(self, "throw into")
+        Py_INCREF(error)
+        cdef BaseTrampoline t = self.trampoline
+        t.leaving += 1
+        cdef PyObject* failure = withdraw(suspension, self)
+        self.value = <PyObject*>error
+        self.special |= THROWING
+        cdef PyObject* other = go_on(t, self)
+        t.leaving -= 1
+        Py_DECREF(<object>suspension)
+        if failure == NULL:
+            failure, other = other, NULL
+        Py_XDECREF(other)
+        leave(failure)
+
+    def close(self):
+        """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
+
+        As with a generator's own `close()`, a coroutine must not yield then (RuntimeError); another error that it raises goes into its
+        caller, and out of `close()` where none of them catches it. Nothing happens if it has ended. RuntimeError if it is running.
+        """
+        cdef PyObject* failure = NULL
+        cdef PyObject* top
+        cdef PyObject* held
+        cdef bint parked = self.state == PARKED
+        if self.state == ENDED:
+            return
+        if self.state == RUNNING:
+            raise self._misuse("close")
+        if parked:
+            held = unpark(self, "close")
+        else:
+            held, self.value = self.value, NULL
+        if self.state == QUEUED and self.trampoline.own is not None:
+            remove(self.trampoline.own, self)
+        self.state = RUNNING
+        self.special &= ~THROWING
+        if parked:
+            failure = withdraw(held, self)
+        Py_XDECREF(held)
+        while True:
+            top = self.top
+            failure = close_one(self, top, failure)
+            if not pop(self):
+                break
+            Py_DECREF(<object>top)
+        Py_INCREF(self)
+        end(self, top, NULL, VALUE)
+        Py_DECREF(self)
+        Py_DECREF(<object>top)
+        leave(failure)
+
+    @property
+    def done(self):
+        """Whether it has ended: by a result, by an error or by `close()`."""
+        return self.state == ENDED
+
+    def result(self):
+        """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
+        if self.state != ENDED:
+            raise RuntimeError(f"{self!r} has no result yet")
+        if self.special & THROWING:
+            (<object>self.value).__traceback__ = self.linked
+            Py_INCREF(<object>self.value)
+            leave(self.value)
+        if self.value == NULL:
+            raise RuntimeError(f"{self!r} was closed before it had a result")
+        return <object>self.value
+
+    @property
+    def stack(self):
+        """The coroutines from the root to the innermost, as a tuple; empty after the end."""
+        cdef unsigned int level
+        if self.top == NULL:
+            return ()
+        found, linked = [], self.linked
+        while linked:
+            coroutine, linked = linked
+            found.append(coroutine)
+        found.reverse()
+        for level in range(self.depth):
+            found.append(<object>self.callers[level])
+        found.append(<object>self.top)
+        return tuple(found)
+
+    @property
+    def state(self):
+        """'queued', 'running', 'parked' or 'ended'."""
+        return ("queued", "queued", "running", "parked", "ended")[self.state]
+
+    @property
+    def trampoline(self):
+        """The trampoline whose turn it takes."""
+        return self.trampoline
+
+    @property
+    def name(self):
+        """The name that `add()` was given, or that of the root's function."""
+        if self.details is not None and self.details[0] is not None:
+            return self.details[0]
+        return name_of(root(self)) if self.top != NULL else None
+
+    @property
+    def waits_for(self):
+        """The suspension for which it is parked, or None."""
+        return <object>self.value if self.state == PARKED else None
+
+    @property
+    def added(self):
+        """Where it was added: (file name, line number), or None where that is unknown."""
+        return None if self.code is None else line_of(self.code, self.instruction)
+
+    def __repr__(self):
+        if self.top == NULL:
+            return f"<Pseudothread {self.name!r} ended>"
+        innermost, state, name = <object>self.top, (<object>self).state, self.name  # asked once: another thread may end it meanwhile
+        waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
+        return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
+
+    def _interrupt(self):
+        """Have `_interruption()` of its trampoline asked for an error when it parks next."""
+        if self.state != ENDED:
+            self.special |= INTERRUPTED
+
+    def _note(self):
+        note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
+
+    def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
+        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]
+        return misuse(verb, self, why)
+
+
+cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure) noexcept:
+    """Throw GeneratorExit, or the callee's `failure`, into `coroutine`. Return the error that it leaves, or NULL."""
+    cdef PyObject* error = failure if failure != NULL else PyObject_CallNoArgs(PyExc_GeneratorExit)
+    cdef PyObject* got = NULL
+    if error == NULL:
+        return ct_fetch()
+    p.special |= THROWING
+    cdef int outcome = resume(p, coroutine, error, &got)
+    Py_DECREF(<object>error)
+    if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
+        return got
+    failure = ignored(coroutine, got) if outcome == NEXT else NULL
+    Py_DECREF(<object>got)
+    return failure
+
+
+cdef PyObject* ignored(PyObject* coroutine, PyObject* got) noexcept:
+    what = ignored_exit(<object>coroutine, <object>got)
+    Py_INCREF(what)
+    return <PyObject*>what
+
+
+cdef PyObject* refuse(Pseudothread p, verb) noexcept:
+    what = p._misuse(verb)
+    PyErr_SetObject(<PyObject*>Py_TYPE(<PyObject*>what), <PyObject*>what)  # gives it the context that a `raise` would
+    return ct_fetch()
+
+
+cdef PyObject* noted(Pseudothread p, PyObject* failure) noexcept:
+    """Note on the error that left the root of `p` whose it is. Return it, or what struck meanwhile (Ctrl-C, say)."""
+    cdef PyObject* other = dropped(PyObject_CallMethodNoArgs(<PyObject*>p, <PyObject*>word_note))
+    if other == NULL:
+        return failure
+    Py_DECREF(<object>failure)
+    return other

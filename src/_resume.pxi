@@ -1,0 +1,150 @@
+"""One resume of a coroutine, and what it means that it yields, returns or raises. Part of `_ctrampoline.pyx`."""
+
+
+cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """Return NEXT with what was yielded, VALUE with what was returned, or ERROR with the error."""
+    cdef PySendResult how = generator_send(coroutine, sent if sent != NULL else Py_None, got)
+    if how == PYGEN_NEXT:
+        return NEXT
+    return VALUE if how == PYGEN_RETURN else raised(got)
+
+
+cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context."""
+    cdef bint throwing = (p.special & THROWING) != 0
+    cdef PyObject* context = NULL
+    cdef int outcome
+    cdef PyObject* outer = p.trampoline.entered
+    p.special &= ~THROWING
+    if p.special & IN_CONTEXT:
+        context = <PyObject*>p.details[1]
+    if context == NULL or context == outer:
+        return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
+    if PyContext_Enter(context) < 0:
+        got[0] = ct_fetch()
+        return ERROR
+    p.trampoline.entered = context
+    outcome = throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
+    p.trampoline.entered = outer
+    if PyContext_Exit(context) < 0:
+        Py_XDECREF(got[0])
+        got[0] = ct_fetch()
+        return ERROR
+    return outcome
+
+
+cdef int send_to(PyObject* coroutine, PyObject* value, PyObject** got) noexcept:
+    cdef PySendResult how
+    if ct_has_send(coroutine):
+        how = PyIter_Send(coroutine, value, got)
+        return NEXT if how == PYGEN_NEXT else VALUE if how == PYGEN_RETURN else raised(got)
+    got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_send, value)
+    return NEXT if got[0] != NULL else raised(got)
+
+
+cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexcept:
+    if delegates(coroutine):
+        got[0] = dropped(PyObject_CallFunctionObjArgs(<PyObject*>end_of_call, coroutine, NULL))
+        if got[0] != NULL:
+            return ERROR
+    if PyGen_CheckExact(coroutine):
+        got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, error)
+    elif PyCoro_CheckExact(coroutine):
+        got[0] = throw_with(<PyObject*>throw_of_coroutine, coroutine, error)
+    else:
+        got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_throw, error)
+    return NEXT if got[0] != NULL else raised(got)
+
+
+cdef bint delegates(PyObject* coroutine) noexcept:
+    """Return whether `coroutine` stands at a `yield from` or `await`, but of a `call()`: that has no frame. One of the user's class may."""
+    if not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine):
+        return True
+    cdef PyObject* inner = PyObject_GetAttr(coroutine, <PyObject*>(word_await if PyCoro_CheckExact(coroutine) else word_yieldfrom))
+    if inner == NULL:
+        PyErr_Clear()
+        return False
+    Py_DECREF(<object>inner)
+    return inner != Py_None and Py_TYPE(inner) != &ct_call_type
+
+
+cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
+    cdef PyObject* arguments[2]
+    arguments[0], arguments[1] = coroutine, error
+    return PyObject_Vectorcall(method, arguments, 2, NULL)
+
+
+cdef int raised(PyObject** got) noexcept:
+    """Fetch the error. A StopIteration is a return."""
+    cdef PyObject* error = ct_fetch()
+    got[0] = error
+    if not PyErr_GivenExceptionMatches(error, PyExc_StopIteration):
+        return ERROR
+    if Py_TYPE(error) == <PyTypeObject*>PyExc_StopIteration:
+        got[0] = ct_stop_value(error)
+    else:
+        got[0] = PyObject_GetAttr(error, <PyObject*>word_value)
+    Py_DECREF(<object>error)
+    if got[0] != NULL:
+        return VALUE
+    got[0] = ct_fetch()
+    return ERROR
+
+
+cdef inline int meaning(PyObject** got) noexcept:
+    """Say what it means to yield `got`: CALL, WAIT, VALUE or ADAPT."""
+    cdef PyObject* known
+    if got[0] == Py_None or PyLong_CheckExact(got[0]):
+        return VALUE
+    if PyCoro_CheckExact(got[0]):
+        return CALL
+    known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
+    if known != NULL:
+        return <int>PyLong_AsLong(known)
+    if PyErr_Occurred() != NULL:
+        if not PyErr_ExceptionMatches(PyExc_Exception):
+            Py_DECREF(<object>got[0])
+            return raised(got)
+        PyErr_Clear()  # its metaclass refuses to hash it
+    return meaning_slowly(got)
+
+
+cdef int meaning_slowly(PyObject** got) noexcept:
+    cdef PyObject* known = PyObject_CallFunctionObjArgs(<PyObject*>meaning_of, got[0], NULL)
+    if known == NULL:  # a class of the user's that fails when it is asked what it is
+        Py_DECREF(<object>got[0])
+        return raised(got)
+    cdef int outcome = <int>PyLong_AsLong(known)
+    Py_DECREF(<object>known)
+    return outcome
+
+
+cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
+    """Put in the place of `got`, an awaitable or a future, what its trampoline has for it, and say what that means."""
+    cdef PyObject* instead = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_adapt, got[0])
+    Py_DECREF(<object>got[0])
+    got[0] = instead
+    if instead == NULL:
+        return raised(got)
+    cdef int outcome = CALL if PyGen_CheckExact(instead) else meaning(got)
+    return VALUE if outcome == ADAPT else outcome
+
+
+cdef int caught(PyObject** got) noexcept:
+    """Say what an error means: ERROR, or TAIL, with the coroutine of a TailCall in its place."""
+    if not PyErr_GivenExceptionMatches(got[0], <PyObject*>TailCall):
+        return ERROR
+    error = <object>got[0]
+    try:
+        coroutine = error.call
+        outcome = TAIL
+        if not resumes(coroutine):
+            coroutine, outcome = no_coroutine("TailCall()", coroutine), ERROR
+    except BaseException as failure:
+        coroutine, outcome = failure, ERROR
+        if failure.__traceback__ is not None:
+            failure.__traceback__ = failure.__traceback__.tb_next  # without this function
+    Py_INCREF(coroutine)
+    Py_DECREF(error)
+    got[0] = <PyObject*>coroutine
+    return outcome

@@ -1,0 +1,243 @@
+"""The run loop, its turns and the end of a pseudothread. Part of `_ctrampoline.pyx`."""
+
+
+cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
+    """Make turns. Return the error that leaves run(), or NULL."""
+    cdef PyObject* entry
+    cdef PyObject* failure
+    cdef Queue queue
+    cdef int look = TURNS
+    cdef bint alive  # asked before the queue: another thread takes one out of what is parked, and then queues it
+    while t.running:
+        alive = t.first_parked != NULL or t.leaving != 0
+        queue = t.own
+        if queue is None:
+            failure = take_foreign(t, &entry)
+        elif queue.count:
+            t.alone = not t.overridden
+            entry, failure = take(queue), NULL
+        else:
+            entry = failure = NULL
+        if entry == NULL:
+            if failure != NULL or not alive or not waits(t, &failure):
+                return failure
+            continue
+        let_go_before(t, entry)
+        if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
+            look -= 1
+            failure = call_entry(t, entry, result)
+        elif (<Pseudothread>entry).state == ENDED and (<Pseudothread>entry).value == NULL:
+            Py_DECREF(<object>entry)  # closed while it stood in a queue that is not ours
+            set_result(result, NULL)
+        elif (<Pseudothread>entry).trampoline is not t:
+            if (<Pseudothread>entry).state == QUEUED:
+                (<Pseudothread>entry).state = TAKEN
+            failure = call_entry(t, entry, result)
+        else:
+            # The last entry's result goes when one more turn was made, as the recipe's does.
+            failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
+            look -= 1  # for a turn that ended in a wait
+            Py_DECREF(<object>entry)
+        if failure != NULL:
+            return failure
+        if look > FEW and (t.first_parked != NULL or t.limits):
+            look = FEW
+        if look <= 0:
+            look = TURNS
+            if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
+                return ct_fetch()
+            failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
+            if failure != NULL:
+                return failure
+    return NULL
+
+
+cdef PyObject* look_around(BaseTrampoline t) noexcept:
+    """Look at what waits if it is time to. Return an error or NULL."""
+    cdef PyObject* now = PyObject_CallNoArgs(<PyObject*>monotonic)
+    if now == NULL:
+        return ct_fetch()
+    cdef double seconds = PyFloat_AsDouble(now)
+    Py_DECREF(<object>now)
+    if seconds < t.look_at:
+        return NULL
+    t.look_at = seconds + INTERVAL
+    return dropped(PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_look))
+
+
+cdef inline void let_go_before(BaseTrampoline t, PyObject* entry) noexcept:
+    """Let go what the last turn held. A pseudothread taken from our own queue is running already, as between two turns of advance()."""
+    cdef bint ours = is_ours(t, entry)
+    if ours:
+        (<Pseudothread>entry).state = RUNNING
+    release(t)
+    if ours:
+        (<Pseudothread>entry).state = QUEUED
+
+
+cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, PyObject** result) noexcept:
+    """Make turns of `current`, and of what else stands in the `queue` while that is pseudothreads of `t`; one turn, if the queue is None.
+
+    `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
+    """
+    cdef PyObject* p = current[0]
+    cdef PyObject* top = (<Pseudothread>p).top
+    cdef PyObject* sent
+    cdef PyObject* next_sent = (<Pseudothread>p).value
+    cdef PyObject* let_go
+    cdef PyObject* got
+    cdef PyObject* failure
+    cdef int outcome
+    if (<Pseudothread>p).state > TAKEN:
+        return refuse(<Pseudothread>p, "call")
+    (<Pseudothread>p).state = RUNNING
+    (<Pseudothread>p).value = NULL
+    while True:
+        sent, next_sent, let_go = next_sent, NULL, NULL
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+            outcome = send_to_generator(top, sent, &got)
+        else:
+            outcome = resume(<Pseudothread>p, top, sent, &got)
+        if outcome == NEXT:
+            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
+            if outcome == ADAPT:
+                outcome = adapted(t, &got)
+        if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
+            (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
+            (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
+            (<Pseudothread>p).top = top = got
+        elif outcome == VALUE and (<Pseudothread>p).depth:
+            (<Pseudothread>p).depth = (<Pseudothread>p).depth - 1
+            let_go, top = top, (<Pseudothread>p).callers[(<Pseudothread>p).depth]
+            (<Pseudothread>p).top = top
+            next_sent = got
+        else:
+            outcome = odd_turn(<Pseudothread>p, outcome, got, &next_sent, &let_go)
+            if outcome != NEXT:
+                break
+            top = (<Pseudothread>p).top
+        outcome = NEXT
+        if queue is None or not t.alone:
+            break
+        look[0] -= 1
+        if look[0] <= 0:
+            break
+        if queue.count:
+            if not is_ours(t, queue.ring[queue.head]):
+                break
+            (<Pseudothread>p).value = next_sent
+            (<Pseudothread>p).state = QUEUED
+            current[0] = p = rotate(queue, p)
+            top, next_sent = (<Pseudothread>p).top, (<Pseudothread>p).value
+            (<Pseudothread>p).state = RUNNING
+            (<Pseudothread>p).value = NULL
+        Py_XDECREF(sent)
+        Py_XDECREF(let_go)
+    t.held_coroutine, t.held_sent = let_go, sent
+    failure = NULL
+    if outcome == NEXT:
+        (<Pseudothread>p).value = next_sent
+        failure = go_on(t, <Pseudothread>p)
+    elif outcome == WAIT:
+        failure = park(t, <Pseudothread>p)
+    else:
+        Py_XINCREF((<Pseudothread>p).value)
+        if outcome == VALUE:
+            set_result(result, (<Pseudothread>p).value)
+            return NULL
+        failure = (<Pseudothread>p).value
+        if look != NULL:  # not called by hand
+            failure = noted(<Pseudothread>p, failure)
+    set_result(result, NULL)
+    return failure
+
+
+cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_sent, PyObject** let_go) noexcept:
+    """What follows a turn that was no plain call or result. Return NEXT if another turn shall follow, else WAIT, VALUE or ERROR."""
+    if outcome == WAIT:
+        p.value = got
+        return WAIT
+    if outcome == CALL:  # no memory for it: the error goes to who wanted to make the call
+        Py_DECREF(<object>got)
+        next_sent[0] = ct_fetch()
+        p.special |= THROWING
+        return NEXT
+    if outcome == ERROR:
+        outcome = caught(&got)
+    let_go[0] = p.top
+    if outcome == TAIL:
+        p.top = got
+        return NEXT
+    if not pop(p):
+        end(p, let_go[0], got, outcome)
+        return outcome
+    next_sent[0] = got
+    if outcome == ERROR:
+        p.special |= THROWING
+    return NEXT
+
+
+cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
+    cdef PyObject* traceback
+    p.state = ENDED
+    free_callers(p)
+    p.value = got
+    p.special = THROWING if outcome == ERROR else 0
+    if outcome == ERROR:
+        traceback = PyException_GetTraceback(got)
+        if traceback != NULL:
+            p.linked = <object>traceback
+            Py_DECREF(p.linked)
+    if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
+        keep_name(p, root)
+
+
+cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
+    """Nothing of the user's in Python runs here, so no Ctrl-C can strike: it would be lost."""
+    cdef PyObject* name
+    cdef PyObject* details
+    if p.details is not None and <PyObject*>p.details[0] != Py_None:
+        name = <PyObject*>p.details[0]
+        Py_INCREF(<object>name)
+    else:
+        name = PyObject_GetAttr(root, <PyObject*>word_qualname)
+        if name == NULL or PyObject_IsTrue(name) <= 0:
+            PyErr_Clear()
+            Py_XDECREF(name)
+            name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
+    details = PyTuple_Pack(2, name, Py_None) if name != NULL else NULL
+    Py_XDECREF(name)
+    if details == NULL:
+        PyErr_Clear()  # no memory for it: then it has no name
+        return
+    p.details = <tuple>details
+    Py_DECREF(<object>details)
+
+
+cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:
+    """Take the first entry of a queue that is not ours, NULL if it is empty. Return an error or NULL."""
+    entry[0] = NULL
+    cdef int some = PyObject_IsTrue(<PyObject*>t.any_queue)
+    if some > 0:
+        entry[0] = PyObject_CallMethodNoArgs(<PyObject*>t.any_queue, <PyObject*>word_popleft)
+    return ct_fetch() if some < 0 or (some and entry[0] == NULL) else NULL
+
+
+cdef PyObject* call_entry(BaseTrampoline t, PyObject* entry, PyObject** result) noexcept:
+    """Call an entry that is not a pseudothread of `t`, whose reference is taken over. Return an error or NULL."""
+    cdef PyObject* returned = PyObject_CallNoArgs(entry)
+    t.held_coroutine = entry
+    if returned == NULL:
+        return ct_fetch()
+    set_result(result, returned)
+    return NULL
+
+
+cdef bint waits(BaseTrampoline t, PyObject** failure) noexcept:
+    """Wait until something is queued. Return whether there is anything to run again."""
+    cdef PyObject* returned = PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_wait)
+    cdef int again = PyObject_IsTrue(returned) if returned != NULL else -1
+    if again < 0:
+        failure[0] = ct_fetch()
+    Py_XDECREF(returned)
+    return again > 0

@@ -1,0 +1,80 @@
+"""One resume of a coroutine, and what it means that it raises, for the core in Python."""
+
+from __future__ import annotations
+
+from types import GeneratorType
+
+from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, kinds, meaning_of, no_coroutine
+
+THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
+OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
+
+
+def resume_specially(p, top, value):
+    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`."""
+    throwing, p._special = p._special & THROWING, p._special & ~THROWING
+    if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
+        end_of_call(top)
+    resume = top.throw if throwing else top.send
+    trampoline, context = p._trampoline, p._context
+    outer = trampoline._entered
+    try:
+        if context is None or context is outer:
+            return resume(value)
+        trampoline._entered = context
+        return context.run(resume, value)
+    finally:
+        trampoline._entered = outer
+        del p, top, value, resume  # the frames of a traceback hold those that called them
+
+
+def behind(traceback):
+    """Return what is left of a traceback when its first entry and all others of ours that follow it are cut off."""
+    traceback = traceback.tb_next
+    while traceback is not None and traceback.tb_frame.f_code in OWN_CODES:
+        traceback = traceback.tb_next
+    return traceback
+
+
+def caught(error):
+    """Cut our own frames off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
+    error.__traceback__ = behind(error.__traceback__)
+    if not isinstance(error, TailCall):
+        return ERROR, error
+    try:
+        callee = error.call
+        return (TAIL, callee) if is_coroutine(callee) else (ERROR, no_coroutine("TailCall()", callee))
+    except BaseException as raised:
+        return ERROR, _without(raised, error)
+
+
+def returned(stop):
+    """Return the same for a StopIteration of the user's class, whose value may be anything."""
+    try:
+        return VALUE, stop.value
+    except BaseException as raised:
+        return ERROR, _without(raised, stop)
+
+
+def looked_up(got, error):
+    """Return the same when `got` was yielded and its class looked up, which raised `error`: or a signal did."""
+    try:
+        kinds.get(type(got))
+        return caught(error)
+    except Exception:
+        pass
+    try:
+        return meaning_of(got), got
+    except BaseException as raised:
+        return ERROR, _without(raised, error)
+
+
+def _without(raised, error):
+    """Return what was raised while `error` was handled, by us and not by the user, without that."""
+    raised.__traceback__ = behind(raised.__traceback__)
+    if raised.__context__ is error:
+        raised.__context__ = None
+    return raised
+
+
+OWN_CODES.add(resume_specially.__code__)

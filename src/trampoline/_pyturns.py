@@ -1,0 +1,212 @@
+"""The run loop of the core in Python, its turns and what follows one: the queue, an overridden `schedule`, or a suspension."""
+
+from __future__ import annotations
+
+from itertools import repeat
+from time import monotonic
+from types import CoroutineType, GeneratorType
+
+from trampoline._base import ADAPT, CALL, ERROR, TAIL, VALUE, WAIT, kinds, meaning_of
+from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
+from trampoline._pyresume import INTERRUPTED, OWN_CODES, THROWING, behind, caught, looked_up, resume_specially, returned
+
+_TURNS = 1000  # at most so many turns before the run loop looks at anything else
+_FEW = 32  # the same while something is parked: then it looks at the clock
+_INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
+
+
+class Turns:
+    """What `run()` does, for `BaseTrampoline`."""
+
+    __slots__ = ()
+
+    def _loop(self):
+        """Make turns. Return what the last entry returned and None, or None and the pseudothread whose root failed.
+
+        It is a function of its own for Ctrl-C: from CPython 3.14 on that can strike between a loop's turns outside of a `try` around it.
+        """
+        entry = result = queue = take = None
+        try:
+            while self._running:
+                if queue is not self._queue:
+                    queue = self._queue
+                    entries = queue._entries if type(queue) is Queue else queue
+                    self._alone = entries is not queue and not self._overridden
+                    take = iter(entries.popleft, MISSING)
+                if not entries:
+                    if not self._parked and not self._leaving and not entries or not self._wait():
+                        break
+                    continue
+                if (self._parked or self._limits) and monotonic() >= self._look_at:
+                    self._look_at = monotonic() + _INTERVAL
+                    self._look()
+                for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
+                    break
+                entry = self._current
+                if type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self:
+                    entry._state, self._held = RUNNING, None
+                    entry._state = QUEUED
+                else:
+                    self._held = None
+                if type(entry) is not Pseudothread:
+                    result = entry()
+                elif entry._state == ENDED and entry._payload is MISSING:
+                    result = None  # closed while it stood in a queue that is not ours
+                elif entry._trampoline is not self:
+                    entry._state = TAKEN if entry._state == QUEUED else entry._state
+                    result = entry()
+                else:
+                    # The last entry's result goes when one more turn was made, as the recipe's does.
+                    entry = None  # others follow it there, and it may end meanwhile
+                    entry = self._advance(self._current, entries if result is None else None)
+                    result = None
+                    if entry is not None:
+                        if entry._special:
+                            return None, entry
+                        result = entry._payload
+            return result, None
+        finally:
+            entry = result = None  # the frames of a traceback hold those that called them
+
+    def _advance(self, p, entries):
+        """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
+
+        Return the pseudothread that ended by the last turn, if one did.
+        """
+        if p._state > TAKEN:
+            self._current = None  # nothing is to be recovered: it was not its turn
+            raise p._misuse("call")
+        let_go = got = None
+        attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
+        take = iter(entries.popleft, MISSING) if entries is not None else None
+        top, stack, value = p._top, p._stack, p._payload
+        p._payload = None
+        p._state, self._current = RUNNING, p
+        try:
+            for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
+                sent = let_go = None  # an entry has been taken: now goes what the last turn let go
+                try:
+                    got = resume_specially(p, top, value) if p._special else top.send(value)
+                    kind = type(got)
+                    if kind is GeneratorType or kind is CoroutineType:
+                        outcome = CALL
+                    else:
+                        outcome = kinds.get(kind)
+                        if outcome is None:
+                            outcome = meaning_of(got)
+                        if outcome == ADAPT:
+                            got, outcome = self._adapted(got)
+                except StopIteration as stop:
+                    outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else returned(stop)
+                except BaseException as raised:
+                    outcome, got = caught(raised) if got is None else looked_up(got, raised)
+                sent, value = value, None
+                if not outcome:  # CALL
+                    stack = p._stack = (top, stack)
+                    top = p._top = got
+                elif outcome == VALUE and stack:
+                    let_go, value = top, got
+                    top, stack = stack
+                    p._top, p._stack = top, stack
+                elif outcome == TAIL:
+                    let_go, top = top, got
+                    p._top = top
+                elif outcome == WAIT or not stack:
+                    if outcome == WAIT:
+                        self._held = (sent,)
+                        top = stack = sent = None  # suspend() may make turns of `p`, and end it
+                        self._park(p, got)
+                        return None
+                    self._held = (top, sent)
+                    return p._end(got, outcome)
+                else:
+                    let_go, value = top, got
+                    top, stack = stack
+                    p._top, p._stack = top, stack
+                    p._special |= THROWING
+                got = None
+                if not self._alone or entries is None or "schedule" in attributes:
+                    break
+                if entries:
+                    p._payload, p._state = value, QUEUED
+                    entries.append(p)
+                    for self._current in take:
+                        break
+                    following = self._current
+                    if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
+                        entries.appendleft(following)
+                        self._held = (let_go, sent)
+                        return None
+                    p = following
+                    top, stack, value = p._top, p._stack, p._payload
+                    p._payload, p._state = None, RUNNING
+            p._payload = value
+            self._held = (let_go, sent)
+            self._continue(p)  # an overridden `schedule` may end it: that was another turn
+            return None
+        finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
+            p = top = stack = value = sent = let_go = got = following = None
+
+    def _continue(self, p):
+        """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
+        if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
+            return self._append(p)
+        held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
+        value, throwing = p._payload, p._special & THROWING
+        p._payload, p._special, p._state = None, p._special & ~THROWING, TAKEN
+        coroutine, stack = p._top, p._stack
+        self._handing.append(p)
+        try:
+            if throwing:
+                self.schedule(coroutine, stack, type(value), value, value.__traceback__)
+            else:
+                self.schedule(coroutine, stack, value)
+        finally:
+            if self._unhand(p) and p._state == TAKEN:  # what came back, if anything, was another coroutine or stack
+                if held is not None:  # the recipe's closure held the callers, too
+                    self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
+                p._end(MISSING, VALUE)
+
+    def _park(self, p, suspension):
+        p._state, p._payload = PARKED, suspension
+        self._parked[p] = suspension
+        try:
+            error = None
+            if p._special & INTERRUPTED:
+                p._special &= ~INTERRUPTED
+                error = self._interruption(p)
+            if error is None:
+                suspension.suspend(p)
+                return
+        except BaseException as raised:
+            raised.__traceback__ = behind(raised.__traceback__)
+            error = raised
+        try:
+            if p._state == ENDED:
+                raise error
+            parked = self._parked.pop(p, None) is not None
+            p._payload = error  # in place of what it was resumed with, if that was done already
+            p._special |= THROWING
+            if parked:
+                self._continue(p)
+        finally:
+            p = suspension = error = None  # the frames of a traceback hold those that called them
+
+    def _recover(self, entry, error):
+        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
+        if type(entry) is Pseudothread and entry._trampoline is self:
+            if entry._state == QUEUED and entry not in self._queue:
+                self._queue._entries.appendleft(entry)
+            elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
+                entry._end(error, ERROR)
+
+    def _adapted(self, got):
+        """Return what its trampoline has for `got`, an awaitable or a future, and what that means."""
+        got = self._adapt(got)
+        outcome = kinds.get(type(got))
+        if outcome is None:
+            outcome = meaning_of(got)
+        return got, VALUE if outcome == ADAPT else outcome
+
+
+OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._adapted))
