@@ -12,6 +12,7 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._profile import Profile, profile
     from trampoline._reactor import Reactor
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ConnectionLost",
     "Deadlock",
+    "Profile",
     "Pseudothread",
     "Reactor",
     "Suspension",
@@ -54,13 +56,22 @@ __all__ = [
     "nonblocking_recvfrom",
     "nonblocking_sendto",
     "nonblocking_write",
+    "profile",
     "readable",
     "sleep",
     "timeout",
     "trampoline",
     "writable",
 ]
-_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time"}
+_HOMES = {
+    "Deadlock": "_deadlock",
+    "Profile": "_profile",
+    "Reactor": "_reactor",
+    "in_thread": "_threads",
+    "profile": "_profile",
+    "sleep": "_time",
+    "timeout": "_time",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -9,11 +9,19 @@ import sys
 from trampoline import __version__
 from trampoline._core import accelerated, reason
 
-_SUBCOMMANDS = "demo      walk the standard library's syntax trees and an expression nested 100,000 deep, beside PEP 342's recipe"
+_SUBCOMMANDS = (
+    "demo      walk the standard library's syntax trees and an expression nested 100,000 deep, beside PEP 342's recipe\n"
+    "  profile   run a script or a module and say which coroutine, called by which, spends or waits the time"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` and return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["profile"]:  # what follows the script is the script's own
+        from trampoline._profile_command import profile
+
+        return profile(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="python -m trampoline",
         description="Without a sub-command: say which version, which core and which Python this is.",
@@ -22,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo_parser = commands.add_parser("demo", help="show what it does on real input, beside PEP 342's recipe")
     demo_parser.add_argument("--files", type=_positive, metavar="N", help="walk only the first N files")
+    commands.add_parser("profile", add_help=False, help="profile a script or a module as it runs")
     chosen = parser.parse_args(arguments)
     if chosen.command == "demo":
         from trampoline._demo import demo

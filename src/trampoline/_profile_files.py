@@ -153,7 +153,8 @@ def as_speedscope(root: Node, name: str = "trampoline") -> bytes:
 
 def as_collapsed(root: Node) -> bytes:
     """Return a line for each path on which time was spent: its functions, root first, with `;` between them, and the nanoseconds."""
-    lines, path = [], []
+    lines: list[str] = []
+    path: list[str] = []
     for node, entering in enter_and_leave(root):
         if not entering:
             path.pop()
@@ -173,7 +174,7 @@ def as_json(root: Node) -> bytes:
     """
     functions: dict[Function, int] = {}
     places = {id(root): -1}
-    nodes = []
+    nodes: list[list[int]] = []
     for node in root.walk():
         if node is root:
             continue

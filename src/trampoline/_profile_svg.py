@@ -1,8 +1,8 @@
 """A profile as one picture: a flame graph in SVG, of running and, below that, of waiting, callers above what they called.
 
 It needs nothing from elsewhere and has no script: any browser shows it, also inside of a page that forbids scripts. A tooltip tells the
-numbers of each frame. Colours follow the reader's light or dark scheme. What would be narrower than a third of a pixel is left out, and
-that is said, so that a tree of any size makes a small file.
+numbers of each frame. Colours follow the reader's light or dark scheme. What would be narrower than half a pixel is left out, or than
+the few thousand widest frames, and that is said, so that a tree of any size makes a small file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from trampoline._profile_tree import Node
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _WIDTH, _MARGIN, _ROW, _HEAD = 1200, 10, 18, 26
-_NARROWEST = 0.3  # pixels of a frame
+_NARROWEST = 0.5  # pixels of a frame
+_MOST_FRAMES = 6000  # of one kind of time
 _MOST_LEVELS = 200
 _LETTER = 6.6  # pixels, in the font and size of the style
 _SHADES = 6
@@ -52,7 +53,7 @@ def as_svg(root: Node, title: str = "trampoline") -> bytes:
 
 
 def _style() -> str:
-    def rules(page: str, ink: str, faint: str, shades: dict[str, tuple[str, ...]]) -> str:
+    def rules(page: str, ink: str, faint: str, shades: Mapping[str, tuple[str, ...]]) -> str:
         fills = "".join(f".{kind}{place}{{fill:{shade}}}" for kind, of_kind in shades.items() for place, shade in enumerate(of_kind))
         return f".page{{fill:{page}}}text{{fill:{ink}}}.frame{{stroke:{page}}}.note{{fill:{faint}}}{fills}"
 
@@ -66,16 +67,16 @@ def _style() -> str:
 def _panel(root: Node, kind: str, text: str, attribute: str, own: str, top: int) -> tuple[list[str], int]:
     """Return what is drawn of one kind of time, and how high it is."""
     whole = getattr(root, attribute) - getattr(root, own)
-    drawn, levels, left_out = [], 0, 0
-    for node, level, x, width in _laid_out(root, attribute, whole):
-        if width < _NARROWEST or level >= _MOST_LEVELS:
-            left_out += 1
-            continue
-        levels = max(levels, level + 1)
-        drawn.append(_frame(node, kind, attribute, own, whole, x, top + _HEAD + level * _ROW, width))
+    wide = [found for found in _laid_out(root, attribute, whole) if found[3] >= _NARROWEST and found[1] < _MOST_LEVELS]
+    if len(wide) > _MOST_FRAMES:
+        least = sorted(width for *_, width in wide)[-_MOST_FRAMES]  # a callee is no wider than its caller
+        wide = [found for found in wide if found[3] > least]
+    drawn = [_frame(node, kind, attribute, own, whole, x, top + _HEAD + level * _ROW, width) for node, level, x, width in wide]
+    levels = max([level + 1 for _, level, _, _ in wide], default=0)
     note = "callers above callees; point at a frame for its numbers"
-    if left_out:
-        note += f"; what is too narrow to be seen or more than {_MOST_LEVELS} calls deep is left out"
+    spent = sum(1 for node in root.walk() if getattr(node, attribute) and node is not root)
+    if len(wide) < spent:
+        note += f"; {spent - len(wide):,} frames too narrow, or more than {_MOST_LEVELS} calls deep, are left out"
     head = [
         f'<text class="head" x="{_MARGIN}" y="{top + 13}">{_escape(text)}: {duration(whole)}</text>',
         f'<text class="note" x="{_WIDTH - _MARGIN}" y="{top + 13}" text-anchor="end">{note}</text>',
