@@ -93,6 +93,8 @@ def _format(parser: argparse.ArgumentParser, chosen: argparse.Namespace) -> str:
 
 def _script(parser: argparse.ArgumentParser, program: list[str]) -> Callable[[], None]:
     """Return what runs a script. Ends with a message if it cannot be read or compiled."""
+    from importlib.machinery import SourceFileLoader
+
     path = program[0]
     try:
         with open(path, "rb") as file:
@@ -100,14 +102,14 @@ def _script(parser: argparse.ArgumentParser, program: list[str]) -> Callable[[],
     except OSError as error:
         parser.error(f"cannot read the script {path!r}: {error.strerror}" + (" (-m runs a module)" if not path.endswith(".py") else ""))
     try:
-        code = compile(source, path, "exec", dont_inherit=True)
+        code = compile(source, os.path.abspath(path), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         _refuse(parser, error)
     sys.argv[:] = program
     if not getattr(sys.flags, "safe_path", False):
         sys.path[0] = os.path.dirname(os.path.realpath(path))
     main = _new_main()
-    main.__dict__.update(__file__=path, __cached__=None)
+    main.__dict__.update(__file__=os.path.abspath(path), __cached__=None, __loader__=SourceFileLoader("__main__", os.path.abspath(path)))
     return lambda: exec(code, main.__dict__)
 
 
