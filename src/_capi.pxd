@@ -21,6 +21,21 @@ cdef extern from *:
     #define ct_restore PyErr_SetRaisedException
     #endif
     #include "frameobject.h"
+    /* Cython finds the code object of a traceback's entry again by its line alone, and this unit has several files: where it found another
+       function's the entry gets one of its own. The macro stands for the one call that Cython's traceback makes. */
+    static PyFrameObject *ct_frame(PyThreadState *state, PyCodeObject *found, PyObject *globals, const char *file, const char *name, int line) {
+        PyObject *error;
+        PyCodeObject *code;
+        PyFrameObject *frame = NULL;
+        if (PyUnicode_CompareWithASCIIString(found->co_name, name) == 0) return PyFrame_New(state, found, globals, NULL);
+        error = ct_fetch();
+        code = PyCode_NewEmpty(file, name, line);
+        if (code == NULL) PyErr_Clear();
+        else frame = PyFrame_New(state, code, globals, NULL), Py_DECREF(code);
+        ct_restore(error);
+        return frame;
+    }
+    #define PyFrame_New(state, code, globals, locals) ct_frame(state, code, globals, filename, funcname, py_line)
     #define ct_code(frame) ((PyObject *)PyFrame_GetCode(frame))
     #if PY_VERSION_HEX >= 0x030B0000
     #define ct_instruction(frame) PyFrame_GetLasti(frame)
