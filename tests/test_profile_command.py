@@ -77,7 +77,8 @@ def test_a_program_is_profiled(run, module):
 SEES = """\
 import os, sys, __main__
 print(sorted(name for name in vars(__main__) if not name.startswith("_")), __name__, __package__, __spec__ and __spec__.name)
-print(__file__, sys.argv, os.path.abspath(sys.path[0]), __doc__, __builtins__ is not None, __loader__.get_source("__main__")[:6])
+print(__file__, sys.argv, os.path.abspath(sys.path[0]), __doc__, __builtins__ is not None)
+print(__loader__.get_source(__spec__.name if __spec__ else "__main__")[:6])
 import pickle
 class Own: pass
 print(pickle.loads(pickle.dumps(Own())).__class__ is Own, sys.modules["__main__"].Own is Own)

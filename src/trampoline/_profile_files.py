@@ -66,8 +66,7 @@ def write(path: str, data: bytes) -> None:
             return
         _replace(place, data, mode)
     except OSError as error:
-        error.filename, error.filename2 = path, None  # the file that was asked for, not the one of ours beside it
-        raise
+        raise OSError(error.errno, error.strerror, path) from error  # the file that was asked for, not the one of ours beside it
 
 
 def _write_all(file: Any, data: bytes) -> None:
