@@ -28,7 +28,7 @@ def tree(*roots, loop=0):
 
 def profile(*roots, loop=0):
     """Return a profile with that tree."""
-    return Profile._of(tree(*roots, loop=loop))
+    return Profile._still_of(tree(*roots, loop=loop))
 
 
 def sample():

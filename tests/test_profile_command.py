@@ -14,6 +14,7 @@ from conftest import CORES
 import trampoline
 from trampoline import Profile
 
+EXAMPLE = Path(__file__).parent.parent / "examples" / "unused_names.py"
 PATIENCE = 60  # seconds, after which whatever hangs is killed
 PROGRAM = """\
 import sys
@@ -310,6 +311,25 @@ def test_a_reader_that_has_gone(environment, tmp_path):
     process.stderr.close()
     assert process.wait(PATIENCE) == 0
     assert errors == ""
+
+
+@pytest.mark.skipif(not EXAMPLE.is_file(), reason=f"the example is not here: there is no {EXAMPLE}")
+def test_the_example(environment, tmp_path):
+    """Both ways find the same, and its profile says what differs between them: how often the whole tree was walked, by whom."""
+    said, walked = [], []
+    for options in (["--slow"], []):
+        command = [sys.executable, "-W", "error", str(EXAMPLE), "--profile", str(tmp_path / "x.json"), *options, str(EXAMPLE), __file__]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+        assert (done.returncode, done.stderr) == (0, "")
+        said.append(done.stdout)
+        (check,) = Profile.load(tmp_path / "x.json").tree.children
+        walked.append({node.name: node.cumulative_calls for node in check.children})
+    assert said[0] == said[1]
+    assert said[0].startswith(f"{EXAMPLE}: imports: none; arguments: none\n")
+    assert walked[0]["unused_arguments"] == walked[1]["unused_arguments"]
+    assert walked[0]["unused_imports_slowly"] > 3 * walked[1]["unused_imports"]
+    done = subprocess.run([*command[:4], "--profile", "x.jpg", __file__], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
 
 
 def test_the_help_names_it(environment):

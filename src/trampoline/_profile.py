@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from _thread import get_ident
+from weakref import ref
 
 from trampoline import _profile_files, _profile_svg, _profile_text
 from trampoline._base import describe
@@ -52,13 +53,14 @@ class Profile:
         self._cap = timeline
         self._lock = threading.RLock()  # a signal handler may start or read one, too
         self._collectors: list[Any] = []  # those that are counting, and the last one
+        self._of: ref[Any] | None = None  # the trampoline that it measures alone
         self._timelines: list[Any] = []  # collectors that are kept for their timelines
         self._left_out = 0  # events of others that were not kept
         self._still: Node | None = None  # what was added up of others
         self._inner: list[Profile] = []  # those within it that are measuring
         self._around: list[Profile] = []  # those that it is within
         self._thread: int | None = None
-        self._is_attached = self._is_difference = False
+        self._is_difference = False
 
     def start(self) -> None:
         """Measure on this thread from now on. RuntimeError if it is measuring already."""
@@ -109,7 +111,7 @@ class Profile:
     @property
     def running(self) -> bool:
         """Whether it is measuring."""
-        return self._thread is not None or self._is_attached
+        return self._thread is not None or self._of is not None and self._of() is not None
 
     @property
     def tree(self) -> Node:
@@ -148,7 +150,7 @@ class Profile:
         """Read a profile that was saved as .json. ValueError that says what is wrong if the file is another."""
         where = os.fspath(path)
         with open(where, "rb") as file:
-            return cls._of(_profile_files.from_json(file.read(), where))
+            return cls._still_of(_profile_files.from_json(file.read(), where))
 
     def merge(self, other: Profile) -> Profile:
         """Return a new profile with the sums of both, path by path. Their code may differ: functions are told by file, line and name."""
@@ -165,7 +167,7 @@ class Profile:
         return f"<Profile {kind}>"
 
     @classmethod
-    def _of(cls, tree: Node) -> Profile:
+    def _still_of(cls, tree: Node) -> Profile:
         found = cls()
         found._still = tree
         return found
@@ -175,7 +177,7 @@ class Profile:
             raise TypeError(f"{where} takes a Profile, not {describe(other)}")
         tree = self._collected()
         grow(tree, other._collected(), _function_of, sign)
-        found = self._of(tree)
+        found = self._still_of(tree)
         found._is_difference = self._is_difference or other._is_difference
         return found
 
@@ -196,6 +198,7 @@ class Profile:
         with self._lock:
             if self._still is None:
                 self._still = new_root()
+            self._settle(collector)
             grow_from_collector(self._still, collector)
             if self._cap is not None and collector.timeline is not None:
                 if sum(len(kept.timeline) for kept in self._timelines) < self._cap:
@@ -209,10 +212,18 @@ class Profile:
             if self._still is not None:
                 grow(root, self._still, _function_of)
             for collector in self._collectors:
+                self._settle(collector)
                 grow_from_collector(root, collector)
             for inner in self._inner:
+                inner._settle(inner._collectors[-1])
                 grow_from_collector(root, inner._collectors[-1])
         return root
+
+    def _settle(self, collector: Any) -> None:
+        """Bring the times of what is live up to now, if that is not just changing on another thread."""
+        thread = self._thread if self._of is None else getattr(self._of(), "_thread", None)
+        if thread in (None, get_ident()):
+            collector.settle()
 
     def _rendered(self, format: str, sort: str = "cumulative", limit: int | None = None) -> bytes:
         if format not in _profile_files.FORMATS:
@@ -254,6 +265,7 @@ class ProfileOfThreads(Profile):
         global _everywhere
         if _everywhere is not None:
             raise RuntimeError(f"cannot start {self!r}: all threads are measured already, for {_everywhere!r}")
+        self._owners: dict[int, int] = {}  # the thread of each collector, by its identity
         self._ended: list[Any] = []  # by threads that are ending, which must not wait for a lock
         self._thread = get_ident()
         _everywhere = self
@@ -266,20 +278,26 @@ class ProfileOfThreads(Profile):
             raise RuntimeError(f"cannot stop {self!r}: it is not measuring")
         self._core.collect_threads(None)
         _everywhere = self._thread = None
-        with self._lock:
-            if not _entered() and getattr(_local, "end", None) is not None:
-                self._core.collect(None)
+        if not _entered() and getattr(_local, "end", None) is not None:
+            self._core.collect(None)
 
     def _for_thread(self) -> Any:
         collector = self._make_collector()
         _local.end = _End(self._ended, collector)
         with self._lock:
+            self._owners[id(collector)] = get_ident()
             while self._ended:
                 ended = self._ended.pop()
-                self._collectors.remove(ended)
+                self._owners[id(ended)] = get_ident()
                 self._add_up(ended)
+                del self._owners[id(ended)]
+                self._collectors.remove(ended)
             self._collectors.append(collector)
         return collector
+
+    def _settle(self, collector: Any) -> None:
+        if self._owners.get(id(collector), get_ident()) == get_ident() or collector in self._ended:
+            collector.settle()
 
 
 class _End:
@@ -301,7 +319,7 @@ def attached(trampoline: Any, asked: Any) -> Profile:
         raise RuntimeError(f"Trampoline() takes a profile that is not measuring yet, not {found!r}")
     found._core = trampoline._core
     trampoline._collector = found._new_collector()
-    found._is_attached = True
+    found._of = ref(trampoline)
     return found
 
 

@@ -142,8 +142,7 @@ def grow(root: Node, source: Any, function_of: Callable[[Any], Function], sign: 
 
 
 def grow_from_collector(root: Node, collector: Any) -> None:
-    """Add what a collector has, its times brought up to now; the run loop's time goes to the root."""
-    collector.settle()
+    """Add what a collector has; the run loop's time goes to the root."""
     known: dict[int, Function] = {}  # by identity: to hash code objects takes longer than all else, and the nodes keep them
 
     def function_of(node: Any) -> Function:
