@@ -17,6 +17,7 @@ from trampoline._base import (
     no_copy,
     place_of,
 )
+from trampoline._pylevels import begin, finish
 from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
@@ -32,7 +33,8 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
+        "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -43,7 +45,7 @@ class Pseudothread:
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = None
         return p
 
     def __init__(self, *args, **kwargs):
@@ -61,6 +63,7 @@ class Pseudothread:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
+        by_hand = begin(trampoline)
         try:
             if trampoline._advance(self, None) is None:
                 return None
@@ -71,6 +74,8 @@ class Pseudothread:
             raise error
         finally:
             trampoline._held, trampoline._current = held, current
+            if by_hand:
+                finish(trampoline)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block it would have got one
             self = error = context = None  # the frames of a traceback hold those that called them
@@ -85,6 +90,8 @@ class Pseudothread:
         try:
             suspension = self._unpark("resume")
             self._payload = value
+            if self._levels is not None:
+                self._levels.woken()
             trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -100,6 +107,8 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("throw into")
+            if self._levels is not None:
+                self._levels.woken()
             try:
                 suspension.withdraw(self)
             finally:
@@ -132,12 +141,19 @@ class Pseudothread:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
         del held  # its end may look at us
+        by_hand, levels = begin(self._trampoline), self._levels
+        if levels is not None:
+            levels._closing = True
         while True:
             failure = _close(self, failure)
+            if levels is not None:
+                levels.closed()
             if not self._stack:
                 break
             self._top, self._stack = self._stack
         self._end(MISSING, VALUE)
+        if by_hand:
+            finish(self._trampoline)
         if failure is not None:
             context = failure.__context__
             try:
@@ -235,6 +251,9 @@ class Pseudothread:
         self._state = ENDED
         self._top = self._stack = self._context = None
         self._payload, self._special = value, 0
+        if self._levels is not None:
+            self._levels.ended(outcome, by_turn=outcome == ERROR or value is not MISSING)
+            self._levels = None
         if outcome == ERROR:
             self._special = THROWING
             self._stack = value.__traceback__  # for result(), which must not make it longer each time

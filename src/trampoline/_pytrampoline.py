@@ -20,11 +20,13 @@ from _thread import get_ident
 from contextvars import Context
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
-from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
+from trampoline._pycollector import Collector, Node
+from trampoline._pylevels import _Everywhere, begin, collect, collect_threads, finish, made, set_own
+from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine"]
 
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
@@ -33,8 +35,8 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked", "_queue",
-        "_runner", "_running", "_waker_", "__weakref__",
+        "_alone", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_own_collector",
+        "_parked", "_queue", "_runner", "_running", "_straddling", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -52,6 +54,10 @@ class BaseTrampoline(Turns):
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
+        self._own_collector = None
+        self._era = None  # while it collects: with which collector, and that from when on
+        self._token = None  # what that collector is to be told at the end of run()
+        self._straddling = None  # the Levels of the pseudothread during whose turn it was begun to collect
         self._check_overridden()
         return self
 
@@ -94,7 +100,7 @@ class BaseTrampoline(Turns):
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
         p = self._make(coroutine, ())
         if context is not None:
-            p._special = IN_CONTEXT
+            p._special |= IN_CONTEXT
         p._name, p._context = name, context
         if _ON_CPYTHON:
             frame = sys._getframe(1)
@@ -164,6 +170,15 @@ class BaseTrampoline(Turns):
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
             result = error = context = following = None  # the frames of a traceback hold those that called them
 
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self._own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
+
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         self._running = self._alone = False
@@ -178,6 +193,15 @@ class BaseTrampoline(Turns):
             if type(entry) is Pseudothread:
                 return entry
         return next(iter(self._parked), None)
+
+    def _own_entries(self):
+        """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
+        return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
+
+    def _whose_turn(self):
+        """Return the pseudothread of this trampoline that is running, or None."""
+        p = self._current
+        return p if type(p) is Pseudothread and p._trampoline is self and p._state == RUNNING else None
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
@@ -220,11 +244,13 @@ class BaseTrampoline(Turns):
             raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
         self._running = True
         self._check_overridden()
+        begin(self)
 
     def _finish(self, mine):
         if self._runner.get("by") is mine:
             self._running = self._alone = False
             self._current = None
+            finish(self)
             del self._runner["by"]
             self._held = None
 
@@ -234,8 +260,10 @@ class BaseTrampoline(Turns):
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
-        p._payload = p._name = p._context = p._code = p._instruction = None
+        p._payload = p._name = p._context = p._code = p._instruction = p._levels = None
         p._special = 0
+        if _Everywhere.used:
+            made(self, p)
         return p
 
     def _append(self, p):

@@ -7,6 +7,7 @@ from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import ADAPT, CALL, ERROR, TAIL, VALUE, WAIT, kinds, meaning_of
+from trampoline._pylevels import between_turns
 from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import INTERRUPTED, OWN_CODES, THROWING, behind, caught, looked_up, resume_specially, returned
 
@@ -28,6 +29,8 @@ class Turns:
         entry = result = queue = take = None
         try:
             while self._running:
+                if self._era is not None:
+                    between_turns(self)
                 if queue is not self._queue:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
@@ -49,6 +52,8 @@ class Turns:
                 else:
                     self._held = None
                 if type(entry) is not Pseudothread:
+                    if self._era is not None:
+                        self._era.collector._turn += 1  # somebody runs while others are queued
                     result = entry()
                 elif entry._state == ENDED and entry._payload is MISSING:
                     result = None  # closed while it stood in a queue that is not ours
@@ -111,6 +116,8 @@ class Turns:
                 elif outcome == TAIL:
                     let_go, top = top, got
                     p._top = top
+                    if p._levels is not None:
+                        p._levels.replaced(top)
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
                         self._held = (sent,)
@@ -124,6 +131,8 @@ class Turns:
                     top, stack = stack
                     p._top, p._stack = top, stack
                     p._special |= THROWING
+                    if p._levels is not None:
+                        p._levels.failed()
                 got = None
                 if not self._alone or entries is None or "schedule" in attributes:
                     break
@@ -170,6 +179,8 @@ class Turns:
     def _park(self, p, suspension):
         p._state, p._payload = PARKED, suspension
         self._parked[p] = suspension
+        if p._levels is not None:
+            p._levels.parked(self)
         try:
             error = None
             if p._special & INTERRUPTED:
@@ -185,6 +196,8 @@ class Turns:
             if p._state == ENDED:
                 raise error
             parked = self._parked.pop(p, None) is not None
+            if parked and p._levels is not None:
+                p._levels.woken()
             p._payload = error  # in place of what it was resumed with, if that was done already
             p._special |= THROWING
             if parked:
