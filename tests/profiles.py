@@ -3,7 +3,7 @@
 import random
 
 from trampoline._profile import Profile
-from trampoline._profile_tree import Function, Node, new_root, sum_up
+from trampoline._profile_tree import Function, new_root, sum_up
 
 
 def called(name, *children, file="program.py", line=None, **numbers):
@@ -61,8 +61,7 @@ def large(count, seed=1):
         function = Function("large.py", int(name[1:]) + 1, name)
         if function in above.by_function:
             function = Function("large.py", made + 10_000, f"g{made}")
-        node = Node(function, above)
-        above.by_function[function] = node
+        node = above.child(function)
         node.calls, node.resumes, node.self_time, node.ready = made % 7 + 1, made % 9 + 1, made % 1000, made % 11
         nodes.append(node)
     return sum_up(root)

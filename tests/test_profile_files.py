@@ -142,7 +142,7 @@ def test_json_is_read_again(tmp_path):
         ("[]", "is no profile that was saved as .json"),
         ('{"format": "other"}', "is no profile that was saved as .json"),
         ('{"format": "trampoline-profile", "schema": 2}', "has schema 2, and this version reads 1"),
-        ('{"format": "trampoline-profile", "schema": 1}', "is a broken profile: KeyError: 'functions'"),
+        ('{"format": "trampoline-profile", "schema": 1}', "is a broken profile: KeyError: 'loop'"),
         (as_json(sample().tree).decode().replace('"nodes":[[-1,', '"nodes":[[3,'), "the caller of node 0 is 3"),
         (as_json(sample().tree).decode().replace('"nodes":[[-1,0', '"nodes":[[-1,99'), "is a broken profile: IndexError"),
         (as_json(sample().tree).decode().replace('"parked"', '"barked"'), "is a broken profile: ValueError"),

@@ -14,7 +14,7 @@ from weakref import ref
 from trampoline import _profile_files, _profile_svg, _profile_text
 from trampoline._base import describe
 from trampoline._core import core as _core
-from trampoline._profile_tree import Node, Row, check_sort, flatten, grow, grow_from_collector, name_code, new_root, sum_up
+from trampoline._profile_tree import Node, Row, check_sort, flatten, grow, grow_from_collector, much_is_made, name_code, new_root, sum_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Profile:
 
     def _collected(self) -> Node:
         root = new_root()
-        with self._lock:
+        with self._lock, much_is_made():
             if self._still is not None:
                 grow(root, self._still, _function_of)
             for collector in self._collectors:

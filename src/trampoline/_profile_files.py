@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 
-from trampoline._profile_tree import FIELDS, RUN_LOOP, Function, Node, enter_and_leave, new_root, sum_up
+from trampoline._profile_tree import FIELDS, RUN_LOOP, Function, Node, enter_and_leave, much_is_made, new_root, sum_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,23 +208,28 @@ def from_json(data: bytes, path: str) -> Node:
     if found.get("schema") != SCHEMA:
         raise ValueError(f"{path!r} has schema {found.get('schema')!r}, and this version reads {SCHEMA}: save it with the same version")
     try:
-        functions = [Function(str(file), int(line), str(name)) for file, line, name in found["functions"]]
-        columns = found["columns"]
-        places = [columns.index(field) for field in FIELDS]
         root = new_root()
         root.self_time = int(found["loop"])
-        nodes: list[Node] = []
-        for row in found["nodes"]:
-            caller = int(row[columns.index("caller")])
-            if not -1 <= caller < len(nodes):
-                raise ValueError(f"the caller of node {len(nodes)} is {caller}, which does not come before it")
-            node = (root if caller < 0 else nodes[caller]).child(functions[row[columns.index("function")]])
-            for field, place in zip(FIELDS, places, strict=True):
-                setattr(node, field, int(row[place]))
-            nodes.append(node)
+        with much_is_made():
+            _add_rows(root, found)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{path!r} is a broken profile: {type(error).__name__}: {error}") from None
     return sum_up(root)
+
+
+def _add_rows(root: Node, found: Any) -> None:
+    functions = [Function(str(file), int(line), str(name)) for file, line, name in found["functions"]]
+    columns = found["columns"]
+    caller_at, function_at, *places = [columns.index(column) for column in ("caller", "function", *FIELDS)]
+    nodes: list[Node] = []
+    for row in found["nodes"]:
+        caller = int(row[caller_at])
+        if not -1 <= caller < len(nodes):
+            raise ValueError(f"the caller of node {len(nodes)} is {caller}, which does not come before it")
+        node = (root if caller < 0 else nodes[caller]).child(functions[row[function_at]])
+        for field, place in zip(FIELDS, places, strict=True):
+            setattr(node, field, int(row[place]))
+        nodes.append(node)
 
 
 def as_trace(parts: Iterable[tuple[Iterable[Event], int]], cap: int, left_out: int, function_of: Callable[[Any], Function]) -> bytes:
