@@ -180,7 +180,7 @@ WORKLOADS: tuple[Workload, ...] = (
             *(Column(f"switch, {how}", f"switch, {how}", 20_200) for how in ("off", "on")),
             *(Column(f"walk, {how}", f"walk, {how}") for how in ("off", "on", "cProfile", "yappi")),
         ),
-        (Divisor("o", None, "walk, off", "its own `walk, off`"),),
+        (),
         seconds=1.0,
     ),
     Workload(

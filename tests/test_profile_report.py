@@ -1,5 +1,6 @@
 """What a profile prints, on a terminal and in a pipe, what it draws, and that both are quick however large it is."""
 
+import functools
 import io
 import re
 import time
@@ -255,14 +256,17 @@ def test_what_is_too_narrow_is_left_out_and_said():
     assert b"left out" not in as_svg(sample().tree)
 
 
+made = functools.cache(large)
+loaded = functools.cache(lambda count: as_json(made(count)))
+
+
 @pytest.mark.parametrize("make", [as_text, as_svg, as_pstats, as_speedscope, as_json, flatten, from_json])
 def test_a_large_profile_takes_time_in_proportion(make):
     """100,000 nodes take no more than 10 times of what 10,000 take, and the noise of a busy machine."""
 
     def seconds(count, rounds):
         given = {as_text: {"limit": 40}, from_json: {"path": "x"}}.get(make, {})
-        root = large(count)
-        source = as_json(root) if make is from_json else root
+        source = loaded(count) if make is from_json else made(count)
         best = float("inf")
         for _ in range(rounds):
             start = time.process_time()

@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import assert_type
 
-from trampoline import Pseudothread, Suspension, Trampoline, call, consumer, trampoline
+from trampoline import Profile, Pseudothread, Suspension, Trampoline, call, consumer, profile, trampoline
 
 
 def child() -> Generator[Any, Any, int]:
@@ -81,5 +81,10 @@ def use() -> None:
     assert_type(Pages().method(), Generator[int, str, None])
     with Trampoline() as inner:
         assert_type(inner, Trampoline)
+    with profile(clock=lambda: 0, timeline=10) as measured:
+        assert_type(measured, Profile)
+    assert_type(measured.merge(measured).tree.children[0].self_time, int)
+    assert_type(Trampoline(profile=True).profile, Profile | None)
+    profile(timeline="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     t.add(child)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call(42)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
