@@ -11,21 +11,22 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
-from _thread import get_ident
+from _thread import _local, get_ident
+from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
+from trampoline._base import TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine, kinds as _kinds, line_of
 from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -42,6 +43,7 @@ cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
 
 
+include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_queue.pxi"
 
@@ -104,13 +106,14 @@ cdef class BaseTrampoline:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
         cdef Pseudothread p = make(self, coroutine)
         cdef PyFrameObject* frame = PyEval_GetFrame()
-        if name is not None or context is not None:
-            p.details = (name, context)
-            p.special = IN_CONTEXT if context is not None else 0
         if frame != NULL:
-            p.code = <object>ct_code(frame)
-            Py_DECREF(p.code)
+            p.about = <object>ct_code(frame)
+            Py_DECREF(p.about)
             p.instruction = ct_instruction(frame)
+        if name is not None or context is not None:
+            p.about = (name, context, p.about)
+            if context is not None:
+                p.special |= IN_CONTEXT
         if not self.overridden:
             append(self, p)
             return p
@@ -137,8 +140,7 @@ cdef class BaseTrampoline:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
-            p = make(self, coroutine)
-            p.linked = stack if stack else None
+            p = make(self, coroutine, stack if stack else None)
         if exc:
             p.special |= THROWING
         Py_INCREF(val)
@@ -160,6 +162,7 @@ cdef class BaseTrampoline:
             Py_LeaveRecursiveCall()
             raise
         cdef PyObject* failure = loop(self, &result)
+        turns_end(self)
         Py_LeaveRecursiveCall()
         self.running = self.alone = False
         self.thread = None
@@ -168,6 +171,15 @@ cdef class BaseTrampoline:
             set_result(&result, NULL)
         leave(failure)
         return give(result)
+
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self.own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -252,7 +264,12 @@ cdef begin(BaseTrampoline t):
         raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
     t.thread = get_ident()
     t.running = True
-    check_overridden(t)
+    try:
+        check_overridden(t)
+        turns_begin(t)
+    except BaseException:
+        t.running, t.thread = False, None
+        raise
 
 
 cdef check_overridden(BaseTrampoline t):
@@ -277,12 +294,15 @@ cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
     return False
 
 
-cdef Pseudothread make(BaseTrampoline t, coroutine):
+cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
     cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
     p.trampoline = t
     Py_INCREF(coroutine)
     p.top = <PyObject*>coroutine
+    p.linked = stack
     p.state = TAKEN
+    if collectors_used:
+        made(t, p)
     return p
 
 
@@ -297,6 +317,8 @@ cdef append(BaseTrampoline t, Pseudothread p):
         t.waker()
 
 
+include "_levels.pxi"
+include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"

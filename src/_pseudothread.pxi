@@ -23,6 +23,8 @@ cdef class Pseudothread:
         raise no_copy(self)
 
     def __dealloc__(self):
+        if self.levels != NULL:
+            let_levels_go(self)
         drop_stack(self)
 
     def __call__(self):
@@ -38,9 +40,15 @@ cdef class Pseudothread:
         cdef PyObject* result = NULL
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
+        cdef PyObject** turn_at = t.turn_at
+        cdef bint by_hand = collectors_used and turns_begin(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
+        t.turn_at = &current
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
+        t.turn_at = turn_at
         release(t)
+        if by_hand:
+            turns_end(t)
         Py_DECREF(self)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
         leave(failure)
@@ -52,6 +60,8 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef PyObject* suspension = unpark(self, "resume")
+        if self.levels != NULL:
+            woke(self)
         Py_INCREF(value)
         self.value = <PyObject*>value
         cdef BaseTrampoline t = self.trampoline
@@ -68,6 +78,8 @@ cdef class Pseudothread:
         """
         error = exception_of("throw()", error)
         cdef PyObject* suspension = unpark(self, "throw into")
+        if self.levels != NULL:
+            woke(self)
         Py_INCREF(error)
         cdef BaseTrampoline t = self.trampoline
         t.leaving += 1
@@ -107,14 +119,21 @@ cdef class Pseudothread:
         if parked:
             failure = withdraw(held, self)
         Py_XDECREF(held)
+        cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
+        if self.levels != NULL:
+            self.levels.closing = True
         while True:
             top = self.top
             failure = close_one(self, top, failure)
+            if self.levels != NULL:
+                closes(self)
             if not pop(self):
                 break
             Py_DECREF(<object>top)
         Py_INCREF(self)
         end(self, top, NULL, VALUE)
+        if by_hand:
+            turns_end(self.trampoline)
         Py_DECREF(self)
         Py_DECREF(<object>top)
         leave(failure)
@@ -165,8 +184,9 @@ cdef class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        if self.details is not None and self.details[0] is not None:
-            return self.details[0]
+        cdef PyObject* name = detail(self, NAME)
+        if name != NULL:
+            return <object>name
         return name_of(root(self)) if self.top != NULL else None
 
     @property
@@ -177,7 +197,8 @@ cdef class Pseudothread:
     @property
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
-        return None if self.code is None else line_of(self.code, self.instruction)
+        cdef PyObject* code = detail(self, CODE)
+        return None if code == NULL else line_of(<object>code, self.instruction)
 
     def __repr__(self):
         if self.top == NULL:
@@ -192,7 +213,8 @@ cdef class Pseudothread:
             self.special |= INTERRUPTED
 
     def _note(self):
-        note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
+        cdef PyObject* name = detail(self, NAME)
+        note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]

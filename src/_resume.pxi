@@ -10,14 +10,18 @@ cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject*
 
 
 cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
-    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context."""
+    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context, a collector."""
+    return resume_collected(p, coroutine, sent, got) if p.special & COLLECTED else resume_specially(p, coroutine, sent, got)
+
+
+cdef int resume_specially(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
     cdef bint throwing = (p.special & THROWING) != 0
     cdef PyObject* context = NULL
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
     p.special &= ~THROWING
     if p.special & IN_CONTEXT:
-        context = <PyObject*>p.details[1]
+        context = detail(p, CONTEXT)
     if context == NULL or context == outer:
         return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
     if PyContext_Enter(context) < 0:

@@ -2,7 +2,7 @@
 of what is parked. None of it raises, and none of it runs a line of the user's but where something is let go.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF
 
@@ -13,11 +13,40 @@ cdef enum:
 cdef enum:
     CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
 cdef enum:
+    NAME, CONTEXT, CODE
+cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
+    COLLECTED = 8
     TURNS = 1000
     FEW = 32
+
+
+cdef enum:
+    NOT_WAITING, IS_READY, IS_PARKED  # what a pseudothread waits for while its coroutine is not resumed
+
+ctypedef struct Level:
+    PyObject* node
+    long long pushed
+
+ctypedef struct Levels:
+    PyObject* collector
+    PyObject* p  # whose they are; not owned
+    Levels* near[2]  # its neighbours in the collector's list of all
+    Level* levels
+    unsigned int depth, capacity
+    unsigned int linked  # how many of the callers are in the nested pairs of `linked`
+    char waiting, woken, closing
+    long long era  # that of the trampoline from which on none of its turns was missed
+    long long since, since_run  # since when it waits; and what `run` was then
+    long long woken_at
+    long long turn, number
+
+ctypedef struct Event:
+    PyObject* node
+    long long number, start, duration
+    bint waited
 
 
 cdef class Pseudothread:
@@ -30,8 +59,9 @@ cdef class Pseudothread:
     cdef char state, special  # special: a set of THROWING and IN_CONTEXT
     cdef int instruction
     cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
-    cdef object linked, code
-    cdef tuple details  # (name, context), or None: nearly all have neither
+    cdef object linked
+    cdef object about  # the code where it was added; as a tuple (name, context, code) where it has more; or None. detail() reads it
+    cdef Levels* levels  # while its trampoline collects
     cdef object __weakref__
 
 
@@ -52,10 +82,41 @@ cdef class BaseTrampoline:
     cdef double look_at  # when to look next at what waits
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
+    cdef Collector own_collector, collecting
+    cdef long long era, epoch  # the numbers of when it took that up, and of when that came into use; 0: it does not collect
+    cdef PyObject** turn_at  # where the entry stands whose turn it is, or NULL
+    cdef PyObject* straddling  # the pseudothread during whose turn it was begun to collect; not owned
+    cdef long long entered_in  # 0, or the collector's epoch when it was told of run()
+    cdef PyObject* outer  # and its account then
     cdef PyObject* held_coroutine  # a tuple of it and its callers where `schedule` dropped those
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
     cdef PyObject* last_parked
+    cdef object __weakref__
+
+
+cdef class Node:
+    cdef Node parent_node, last
+    cdef PyObject* last_code  # of what was called from here last, and went to the node `last`
+    cdef object own_code
+    cdef list below
+    cdef dict known  # the address of a code: the node it goes to
+    cdef long long called, resumed, time, spanned, was_ready, was_parked, failed, closings, living, older
+    cdef object __weakref__
+
+
+cdef class Collector:
+    cdef long long last  # when the clock was read last: up to then all time is accounted for
+    cdef PyObject* account  # the node of the coroutine that is being resumed, or NULL: the loop's; not owned
+    cdef object clock  # None: the system's
+    cdef bint dirty  # whether anything of the user's may have run since
+    cdef unsigned int inside, bound
+    cdef long long epoch, turn, number, offset, looped, ran
+    cdef Node top
+    cdef Levels* first
+    cdef object thread, failure
+    cdef Event* events
+    cdef size_t room, happened
     cdef object __weakref__
 
 
@@ -84,6 +145,16 @@ cdef inline void release(BaseTrampoline t) noexcept:
 
 
 # The stack of a pseudothread.
+
+cdef inline PyObject* detail(Pseudothread p, int which) noexcept:
+    """Return its NAME, its CONTEXT or the CODE where it was added, borrowed, or NULL."""
+    cdef PyObject* found = <PyObject*>p.about
+    if PyTuple_CheckExact(found):
+        found = PyTuple_GET_ITEM(found, which)
+    elif which != CODE:
+        return NULL
+    return found if found != Py_None else NULL
+
 
 cdef inline bint grow(Pseudothread p) noexcept:
     cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
@@ -114,6 +185,8 @@ cdef inline bint pop(Pseudothread p) noexcept:
     if p.linked is None:
         p.top = NULL
         return False
+    if p.levels != NULL:
+        p.levels.linked -= 1
     caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
     Py_INCREF(caller)
     p.top = <PyObject*>caller

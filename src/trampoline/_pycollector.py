@@ -246,6 +246,10 @@ class Collector:
         """Return what `run` is, or was at its end if it has ended."""
         return now - self._offset if self._inside else self._run
 
+    def _last_turn(self):
+        """Return the number of the last turn that what is queued now has not waited for."""
+        return -1 if self._inside else self._turn
+
     def _enter(self):
         """A run loop begins. Return what `_leave()` takes."""
         now = self._read()

@@ -60,7 +60,7 @@ class Levels:
     def __init__(self, era, now):
         self._era, self._nodes, self._pushed = era, [], []
         self._since, self._since_run = now, era.collector._elapsed(now)  # since when it waits; and what `run` was then
-        self._waiting, self._woken, self._turn = READY, None, -1
+        self._waiting, self._woken, self._turn = READY, None, era.collector._last_turn()
         self._number, self._closing, self._unsure = 0, False, None
 
     def __del__(self):
@@ -145,9 +145,10 @@ class Levels:
 
     def woken(self):
         """It is parked no more, but queued. From any thread: so it is counted when it is resumed."""
-        collector = self._era.collector
-        self._woken = now = collector._read()
-        self._since_run, self._turn = collector._elapsed(now), -1
+        if self._era.goes_on():
+            collector = self._era.collector
+            self._woken = now = collector._read()
+            self._since_run, self._turn = collector._elapsed(now), collector._last_turn()
 
     def waited(self, now):
         """Count how it waited up to now."""
@@ -330,7 +331,7 @@ def turned(t):
         levels._waiting = levels._waiting or READY
 
 
-def begin(t):
+def turns_begin(t):
     """A run loop of `t` begins on this thread, or turns by hand where it does not run. Return whether it did not before."""
     running = _here.running
     if t in running:
@@ -345,7 +346,7 @@ def begin(t):
     return True
 
 
-def finish(t):
+def turns_end(t):
     """It ends."""
     if t in _here.running:
         _here.running.remove(t)

@@ -17,7 +17,7 @@ from trampoline._base import (
     no_copy,
     place_of,
 )
-from trampoline._pylevels import begin, finish
+from trampoline._pylevels import _Everywhere, turns_begin, turns_end
 from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
@@ -63,7 +63,7 @@ class Pseudothread:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
-        by_hand = begin(trampoline)
+        by_hand = _Everywhere.used and turns_begin(trampoline)
         try:
             if trampoline._advance(self, None) is None:
                 return None
@@ -75,7 +75,7 @@ class Pseudothread:
         finally:
             trampoline._held, trampoline._current = held, current
             if by_hand:
-                finish(trampoline)
+                turns_end(trampoline)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block it would have got one
             self = error = context = None  # the frames of a traceback hold those that called them
@@ -141,7 +141,7 @@ class Pseudothread:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
         del held  # its end may look at us
-        by_hand, levels = begin(self._trampoline), self._levels
+        by_hand, levels = _Everywhere.used and turns_begin(self._trampoline), self._levels
         if levels is not None:
             levels._closing = True
         while True:
@@ -153,7 +153,7 @@ class Pseudothread:
             self._top, self._stack = self._stack
         self._end(MISSING, VALUE)
         if by_hand:
-            finish(self._trampoline)
+            turns_end(self._trampoline)
         if failure is not None:
             context = failure.__context__
             try:

@@ -21,7 +21,7 @@ from contextvars import Context
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
 from trampoline._pycollector import Collector, Node
-from trampoline._pylevels import _Everywhere, begin, collect, collect_threads, finish, made, set_own
+from trampoline._pylevels import _Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
@@ -244,13 +244,13 @@ class BaseTrampoline(Turns):
             raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
         self._running = True
         self._check_overridden()
-        begin(self)
+        turns_begin(self)
 
     def _finish(self, mine):
         if self._runner.get("by") is mine:
             self._running = self._alone = False
             self._current = None
-            finish(self)
+            turns_end(self)
             del self._runner["by"]
             self._held = None
 

@@ -1,0 +1,296 @@
+"""How a pseudothread's turns are counted in the tree of a collector: its Levels, a mirror of its stack. Part of `_ctrampoline.pyx`.
+
+Calls and results are counted where the next turn begins, by the depth of the stack: so the run loop is the same whether it collects or not.
+"""
+
+
+cdef int resume_collected(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """Make a turn, and read the clock at each side of it; once for the end of one and the begin of the next, where nothing was between."""
+    cdef PyObject* t = <PyObject*>p.trampoline
+    cdef PyObject* collector = <PyObject*>(<BaseTrampoline>t).collecting
+    cdef long long era = (<BaseTrampoline>t).era
+    cdef long long began
+    cdef PyObject* outer
+    cdef int outcome
+    if era == 0 or (<Collector>collector).epoch != (<BaseTrampoline>t).epoch:
+        p.special &= ~COLLECTED
+        return resume_specially(p, coroutine, sent, got)
+    began = read_clock(collector) if (<Collector>collector).dirty else (<Collector>collector).last
+    if p.levels == NULL or p.levels.era != era:
+        if not see(p, began, True):
+            return resume_specially(p, coroutine, sent, got)
+    elif p.levels.depth == 0:  # added by another thread
+        count_in(p, p.levels.since, False)
+    outer = turn_begins(p, collector, began)
+    if p.special == COLLECTED and (PyGen_CheckExact(coroutine) or PyCoro_CheckExact(coroutine)):
+        outcome = send_to_generator(coroutine, sent, got)
+    else:
+        outcome = resume_specially(p, coroutine, sent, got)
+    if (<BaseTrampoline>t).era == era and (<Collector>collector).epoch == (<BaseTrampoline>t).epoch:
+        turn_ends(p, collector, outer)
+        (<Collector>collector).dirty = lets_go(coroutine, sent, outcome, got[0])
+        if p.levels.closing and outcome == ERROR and not PyErr_GivenExceptionMatches(got[0], PyExc_GeneratorExit):
+            (<Node>top_node(p.levels)).failed += 1
+        if (<Collector>collector).room:
+            note_event(<Collector>collector, False, p.levels, top_node(p.levels), began, p.levels.since - began)
+        if (<Collector>collector).failure is not None:
+            (<BaseTrampoline>t).alone = False  # for the run loop to see it
+    return outcome
+
+
+cdef inline bint lets_go(PyObject* coroutine, PyObject* sent, int outcome, PyObject* got) noexcept:
+    """Return whether, by what is let go after this turn, some code of the user's may run."""
+    if sent != NULL and Py_REFCNT(sent) == 1 and not PyLong_CheckExact(sent):
+        return True
+    if Py_REFCNT(coroutine) != 1 or PyGen_CheckExact(coroutine) and outcome != NEXT:
+        return False
+    return outcome != NEXT or not PyGen_CheckExact(got)
+
+
+cdef inline PyObject* turn_begins(Pseudothread p, PyObject* collector, long long now) noexcept:
+    """Charge what came before it, and return the account that the turn interrupts."""
+    cdef Levels* levels = p.levels
+    cdef PyObject* outer
+    charge(collector, now)
+    follow(p)
+    if levels.waiting:
+        waited(levels, now)
+    levels.waiting, levels.woken = NOT_WAITING, False
+    (<Collector>collector).turn += 1
+    if not levels.closing:
+        (<Node>top_node(levels)).resumed += 1
+    outer = (<Collector>collector).account
+    (<Collector>collector).account = top_node(levels)
+    return outer
+
+
+cdef inline void turn_ends(Pseudothread p, PyObject* collector, PyObject* outer) noexcept:
+    cdef long long now = read_clock(collector)
+    charge(collector, now)
+    (<Collector>collector).account = outer
+    p.levels.since, p.levels.since_run = now, now - (<Collector>collector).offset
+    p.levels.waiting, p.levels.turn = IS_READY, (<Collector>collector).turn
+
+
+cdef inline void follow(Pseudothread p) noexcept:
+    """Count the call or the result with which the last turn ended, if that is still to be done."""
+    cdef unsigned int depth = p.depth + p.levels.linked + 1
+    if p.levels.depth < depth:
+        if p.levels.depth:
+            push_level(p.levels, p.top, p.levels.since, False)
+    elif p.levels.depth > depth:
+        pop_level(p.levels, p.levels.since)
+
+
+cdef inline PyObject* top_node(Levels* levels) noexcept:
+    return levels.levels[levels.depth - 1].node
+
+
+cdef void push_level(Levels* levels, PyObject* coroutine, long long now, bint older) noexcept:
+    cdef PyObject* above = top_node(levels) if levels.depth else <PyObject*>(<Collector>levels.collector).top
+    cdef Level* more
+    cdef unsigned int capacity
+    if levels.depth == levels.capacity:
+        capacity = levels.capacity + (levels.capacity >> 1) + 4
+        more = <Level*>PyMem_Realloc(levels.levels, capacity * sizeof(Level)) if capacity > levels.capacity else NULL
+        if more == NULL:
+            levels.era = 0  # it will be seen anew
+            return
+        levels.levels, levels.capacity = more, capacity
+    above = callee(above, coroutine, levels.collector)
+    if older:
+        (<Node>above).older += 1
+    else:
+        (<Node>above).called += 1
+    (<Node>above).living += 1
+    Py_INCREF(<object>above)
+    levels.levels[levels.depth] = Level(above, now)
+    levels.depth += 1
+
+
+cdef inline void pop_level(Levels* levels, long long now) noexcept:
+    levels.depth -= 1
+    cdef PyObject* node = levels.levels[levels.depth].node
+    cdef long long span = now - levels.levels[levels.depth].pushed
+    (<Node>node).living -= 1
+    if span > 0:
+        (<Node>node).spanned += span
+    Py_DECREF(<object>node)
+
+
+cdef inline bint goes_on(Pseudothread p) noexcept:
+    """Return whether what its Levels count is still wanted, and no turn was missed."""
+    cdef PyObject* t = <PyObject*>p.trampoline
+    return p.levels.era != 0 and p.levels.era == (<BaseTrampoline>t).era and (
+        (<BaseTrampoline>t).epoch == (<BaseTrampoline>t).collecting.epoch)
+
+
+cdef void failed(Pseudothread p) noexcept:
+    """An error is leaving the innermost."""
+    if goes_on(p) and p.levels.depth:
+        (<Node>top_node(p.levels)).failed += 1
+        pop_level(p.levels, p.levels.since)
+
+
+cdef void replaced(Pseudothread p, PyObject* coroutine) noexcept:
+    """A TailCall puts `coroutine` in the place of the innermost."""
+    if goes_on(p) and p.levels.depth:
+        pop_level(p.levels, p.levels.since)
+        push_level(p.levels, coroutine, p.levels.since, False)
+
+
+cdef void closes(Pseudothread p) noexcept:
+    """The innermost was closed."""
+    if goes_on(p) and p.levels.depth:
+        (<Node>top_node(p.levels)).closings += 1
+        pop_level(p.levels, p.levels.since)
+
+
+cdef void levels_end(Pseudothread p, bint by_turn) noexcept:
+    """The pseudothread has ended, by a turn or because its stack was let go."""
+    let_all_go(p, by_turn, p.levels.since)
+
+
+cdef void let_levels_go(Pseudothread p) noexcept:
+    """The pseudothread is let go before its end."""
+    if goes_on(p) and p.top != NULL and p.levels.depth:
+        follow(p)
+    let_all_go(p, False, (<Collector>p.levels.collector).last)
+
+
+cdef void let_all_go(Pseudothread p, bint by_turn, long long now) noexcept:
+    cdef Levels* levels = p.levels
+    cdef bint counted = goes_on(p)
+    cdef unsigned int level, count = levels.depth
+    for level in range(count):
+        if counted:
+            if not by_turn or levels.depth < count:
+                (<Node>top_node(levels)).closings += 1
+            pop_level(levels, now)
+        else:
+            levels.depth -= 1
+            (<Node>levels.levels[levels.depth].node).living -= 1
+            Py_DECREF(<object>levels.levels[levels.depth].node)
+    free_levels(p)
+
+
+cdef void parks(BaseTrampoline t, Pseudothread p) noexcept:
+    """It is parked from the end of its last resume on."""
+    if t.straddling == <PyObject*>p:
+        turned(t)
+    p.levels.waiting = IS_PARKED
+
+
+cdef void woke(Pseudothread p) noexcept:
+    """It is parked no more, but queued. From any thread: so it is counted when it is resumed."""
+    if goes_on(p):
+        p.levels.woken_at = read_clock(p.levels.collector)
+        p.levels.since_run, p.levels.turn = elapsed_run(p.levels.collector, p.levels.woken_at), last_turn(<Collector>p.levels.collector)
+        p.levels.woken = True
+
+
+cdef void waited(Levels* levels, long long now) noexcept:
+    """Count how it waited up to now."""
+    cdef PyObject* node = top_node(levels)
+    cdef PyObject* collector = levels.collector
+    cdef long long until
+    if levels.waiting == IS_PARKED:
+        until = levels.woken_at if levels.woken else now
+        (<Node>node).was_parked += max(0, until - levels.since)
+        if levels.woken:
+            (<Node>node).was_ready += max(0, elapsed_run(collector, now) - levels.since_run)
+    elif levels.turn != (<Collector>collector).turn:  # else nobody ran meanwhile
+        (<Node>node).was_ready += max(0, elapsed_run(collector, now) - levels.since_run)
+    else:
+        return
+    if (<Collector>collector).room and now > levels.since:
+        note_event(<Collector>collector, True, levels, node, levels.since, now - levels.since)
+
+
+cdef void settle_all(Collector collector, long long now) noexcept:
+    """Bring the counts and the times of all that is live up to now. No garbage is collected meanwhile: it might be one of them."""
+    cdef int collecting = PyGC_Disable()
+    cdef Levels* levels = collector.first
+    while levels != NULL:
+        if goes_on(<Pseudothread>levels.p):
+            follow(<Pseudothread>levels.p)
+            settle_levels(levels, now)
+        levels = levels.near[1]
+    if collecting:
+        PyGC_Enable()
+
+
+cdef void settle_levels(Levels* levels, long long now) noexcept:
+    cdef unsigned int level
+    for level in range(levels.depth):
+        (<Node>levels.levels[level].node).spanned += now - levels.levels[level].pushed
+        levels.levels[level].pushed = now
+    if levels.waiting:
+        waited(levels, now)
+        if levels.woken:
+            levels.waiting, levels.woken = IS_READY, False
+        levels.since, levels.since_run = now, elapsed_run(levels.collector, now)
+
+
+# Their beginning and their end.
+
+cdef bint see(Pseudothread p, long long now, bint older) noexcept:
+    """Make the Levels of `p`, which is new or older than the collecting. Return False if there is no memory for it."""
+    p.special |= COLLECTED
+    if not new_levels(p, now):
+        p.special &= ~COLLECTED
+        return False
+    count_in(p, now, older)
+    if p.levels.depth == 0:
+        p.special &= ~COLLECTED
+    return p.levels.depth != 0
+
+
+cdef bint new_levels(Pseudothread p, long long now) noexcept:
+    cdef Levels* levels = <Levels*>PyMem_Calloc(1, sizeof(Levels))
+    if levels == NULL:
+        return False
+    if p.levels != NULL:
+        let_all_go(p, False, now)
+    levels.collector, levels.p, levels.era = <PyObject*>p.trampoline.collecting, <PyObject*>p, p.trampoline.era
+    Py_INCREF(<object>levels.collector)
+    levels.since, levels.since_run = now, elapsed_run(levels.collector, now)
+    levels.waiting, levels.turn = IS_READY, last_turn(<Collector>levels.collector)
+    p.levels = levels
+    return True
+
+
+cdef void count_in(Pseudothread p, long long now, bint older) noexcept:
+    cdef Levels* levels = p.levels
+    cdef Collector collector = <Collector>levels.collector
+    collector.number += 1
+    levels.number = collector.number
+    levels.near[1] = collector.first
+    if collector.first != NULL:
+        collector.first.near[0] = levels
+    collector.first = levels
+    try:
+        stack = (<object>p).stack
+        levels.linked = len(stack) - p.depth - 1
+        for coroutine in stack:
+            begun = older and (<PyObject*>coroutine != p.top or has_begun(coroutine))
+            push_level(levels, <PyObject*>coroutine, now, begun)
+    except BaseException as error:  # no memory, or Ctrl-C
+        keep_failure(collector, error)
+
+
+cdef void free_levels(Pseudothread p) noexcept:
+    cdef Levels* levels = p.levels
+    cdef PyObject* collector = levels.collector
+    p.levels = NULL
+    if p.trampoline is not None and p.trampoline.straddling == <PyObject*>p:
+        p.trampoline.straddling = NULL
+    if levels.near[0] != NULL:
+        levels.near[0].near[1] = levels.near[1]
+    elif (<Collector>collector).first == levels:
+        (<Collector>collector).first = levels.near[1]
+    if levels.near[1] != NULL:
+        levels.near[1].near[0] = levels.near[0]
+    PyMem_Free(levels.levels)
+    PyMem_Free(levels)
+    Py_DECREF(<object>collector)
