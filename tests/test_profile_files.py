@@ -1,6 +1,7 @@
 """What a profile is saved as can be read by what it is for, says the same numbers, and is written whole or not at all."""
 
 import errno
+import io
 import json
 import os
 import pstats
@@ -250,6 +251,11 @@ def test_merge_and_diff():
     (main,) = (node for node in less.tree.children if node.name == "main")
     assert {node.name: node.self_time for node in main.children} == {"cheap": 5, "dear": -85, "fib": 1, "new": -1}
     assert main.calls == 0
+    said = io.StringIO()
+    less.print(file=said)
+    assert said.getvalue().startswith("difference: 104 ns in run(), 59 ns of it")
+    assert "%" not in said.getvalue()
+    assert "-85 ns" in said.getvalue()
     with pytest.raises(ValueError, match="negative times, which svg cannot show"):
         less.save("x.svg")
     with pytest.raises(TypeError, match=r"merge\(\) takes a Profile, not 3"):

@@ -254,7 +254,7 @@ class Profile:
             return _profile_files.as_trace(parts, self._cap, self._left_out, lambda node: name_code(node.code))
 
     def _title(self) -> str:
-        return "difference" if self._is_difference else "profile"
+        return _profile_text.DIFFERENCE if self._is_difference else "profile"
 
 
 class ProfileOfThreads(Profile):

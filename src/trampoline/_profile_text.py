@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _HOT, _WARM, _COLD = "1;31", "33", "2"  # red, yellow and faint, by the share of the whole
 _MOST_INDENT = 24  # levels that are indented: what lies deeper says its level
 _NARROWEST = 40
+DIFFERENCE = "difference"  # the title of one
 
 
 def show(root: Node, sort: str, limit: int | None, file: Any = None, title: str = "profile") -> None:
@@ -76,6 +77,7 @@ def report(root: Node, sort: str, limit: int | None, title: str) -> list[tuple[s
     weights = tree_weights(root, sort)
     rows = sorted(flatten(root), key=lambda row: (-abs(row_key(sort)(row)), row))
     in_coroutines = root.cumulative - root.self_time
+    whole = in_coroutines if title != DIFFERENCE else 0  # of which there are no shares
     summary = (
         f"{title}: {duration(root.cumulative)} in run(), {duration(in_coroutines)} of it in coroutines; they waited "
         f"{duration(root.cumulative_wait)}; {root.cumulative_calls:,} calls, {sum(row.resumes for row in rows):,} resumes"
@@ -83,9 +85,9 @@ def report(root: Node, sort: str, limit: int | None, title: str) -> list[tuple[s
     if not rows:
         return [(summary, None), ("no coroutine was resumed meanwhile", None)]
     lines: list[tuple[str, float | None]] = [(summary, None), ("", None)]
-    lines += _tree(root, weights, limit, in_coroutines)
+    lines += _tree(root, weights, limit, whole)
     lines.append(("", None))
-    lines += _table(rows, row_key(sort), limit, in_coroutines)
+    lines += _table(rows, row_key(sort), limit, whole)
     return lines
 
 
@@ -98,10 +100,10 @@ def _tree(root: Node, weights: dict[int, int], limit: int | None, whole: int) ->
     while left:
         node, level, text = left.pop()
         if node is None:
-            lines.append((f"{text}", 0.0))
+            lines.append((text, 0.0 if whole else None))
             continue
         if node is not root:
-            lines.append((_tree_line(node, level, whole), node.cumulative / whole if whole else 0.0))
+            lines.append((_tree_line(node, level, whole), node.cumulative / whole if whole else None))
         below = sorted(node.children, key=lambda child: -abs(weights[id(child)]))
         chosen = [child for child in below if id(child) in shown]
         if len(chosen) < len(below):
@@ -154,13 +156,11 @@ def _indent(level: int) -> str:
 def _table(rows: list[Row], key: Callable[[Row], int], limit: int | None, whole: int) -> list[tuple[str, float | None]]:
     head = f"{'calls':>11} {'resumes':>11} {'self':>10} {'cumulative':>10} {'ready':>10} {'parked':>10}  function, wherever it was called"
     lines: list[tuple[str, float | None]] = [(head, None)]
-    total = sum(abs(key(row)) for row in rows) or 1
-    if key(rows[0]) == rows[0].cumulative:
-        total = abs(whole) or 1
+    total = whole if key(rows[0]) == rows[0].cumulative else sum(key(row) for row in rows)
     for row in rows[:limit]:
         numbers = f"{row.calls:>11,} {row.resumes:>11,} {duration(row.self_time):>10} {duration(row.cumulative):>10}"
         waits = f"{duration(row.ready):>10} {duration(row.parked):>10}"
-        lines.append((f"{numbers} {waits}  {_name(row)}{_marks(row)}", abs(key(row)) / total))
+        lines.append((f"{numbers} {waits}  {_name(row)}{_marks(row)}", key(row) / total if whole and total else None))
     if limit is not None and len(rows) > limit:
         lines.append((f"... {len(rows) - limit:,} more functions", None))
     return lines
