@@ -240,9 +240,9 @@ cdef PyObject* clock_failed(Collector collector) noexcept:
 cdef inline void charge(PyObject* collector, long long now) noexcept:
     cdef long long elapsed = now - (<Collector>collector).last
     if (<Collector>collector).account == NULL:
-        (<Collector>collector).looped += elapsed
+        (<Collector>collector).looped = (<Collector>collector).looped + elapsed
     else:
-        (<Node>(<Collector>collector).account).time += elapsed
+        (<Node>(<Collector>collector).account).time = (<Node>(<Collector>collector).account).time + elapsed
     (<Collector>collector).last = now
 
 

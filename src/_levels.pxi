@@ -29,7 +29,7 @@ cdef int resume_collected(Pseudothread p, PyObject* coroutine, PyObject* sent, P
     if (<BaseTrampoline>t).era == era and (<Collector>collector).epoch == (<BaseTrampoline>t).epoch:
         turn_ends(p, collector, outer)
         (<Collector>collector).dirty = lets_go(coroutine, sent, outcome, got[0])
-        if p.levels.closing and outcome == ERROR and not PyErr_GivenExceptionMatches(got[0], PyExc_GeneratorExit):
+        if outcome == ERROR and p.levels.closing and not PyErr_GivenExceptionMatches(got[0], PyExc_GeneratorExit):
             (<Node>top_node(p.levels)).failed += 1
         if (<Collector>collector).room:
             note_event(<Collector>collector, False, p.levels, top_node(p.levels), began, p.levels.since - began)
@@ -56,9 +56,9 @@ cdef inline PyObject* turn_begins(Pseudothread p, PyObject* collector, long long
     if levels.waiting:
         waited(levels, now)
     levels.waiting, levels.woken = NOT_WAITING, False
-    (<Collector>collector).turn += 1
+    (<Collector>collector).turn = (<Collector>collector).turn + 1
     if not levels.closing:
-        (<Node>top_node(levels)).resumed += 1
+        (<Node>top_node(levels)).resumed = (<Node>top_node(levels)).resumed + 1
     outer = (<Collector>collector).account
     (<Collector>collector).account = top_node(levels)
     return outer
@@ -99,22 +99,22 @@ cdef void push_level(Levels* levels, PyObject* coroutine, long long now, bint ol
         levels.levels, levels.capacity = more, capacity
     above = callee(above, coroutine, levels.collector)
     if older:
-        (<Node>above).older += 1
+        (<Node>above).older = (<Node>above).older + 1
     else:
-        (<Node>above).called += 1
-    (<Node>above).living += 1
+        (<Node>above).called = (<Node>above).called + 1
+    (<Node>above).living = (<Node>above).living + 1
     Py_INCREF(<object>above)
     levels.levels[levels.depth] = Level(above, now)
-    levels.depth += 1
+    levels.depth = levels.depth + 1
 
 
 cdef inline void pop_level(Levels* levels, long long now) noexcept:
-    levels.depth -= 1
+    levels.depth = levels.depth - 1
     cdef PyObject* node = levels.levels[levels.depth].node
     cdef long long span = now - levels.levels[levels.depth].pushed
-    (<Node>node).living -= 1
+    (<Node>node).living = (<Node>node).living - 1  # `-= 1` would take a reference meanwhile
     if span > 0:
-        (<Node>node).spanned += span
+        (<Node>node).spanned = (<Node>node).spanned + span
     Py_DECREF(<object>node)
 
 
@@ -196,11 +196,11 @@ cdef void waited(Levels* levels, long long now) noexcept:
     cdef long long until
     if levels.waiting == IS_PARKED:
         until = levels.woken_at if levels.woken else now
-        (<Node>node).was_parked += max(0, until - levels.since)
+        (<Node>node).was_parked = (<Node>node).was_parked + max(0, until - levels.since)
         if levels.woken:
-            (<Node>node).was_ready += max(0, elapsed_run(collector, now) - levels.since_run)
+            (<Node>node).was_ready = (<Node>node).was_ready + max(0, elapsed_run(collector, now) - levels.since_run)
     elif levels.turn != (<Collector>collector).turn:  # else nobody ran meanwhile
-        (<Node>node).was_ready += max(0, elapsed_run(collector, now) - levels.since_run)
+        (<Node>node).was_ready = (<Node>node).was_ready + max(0, elapsed_run(collector, now) - levels.since_run)
     else:
         return
     if (<Collector>collector).room and now > levels.since:
