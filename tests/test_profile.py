@@ -241,6 +241,29 @@ def test_the_clock_is_the_one_that_was_given(core, profile):
     assert (rows["sleeper"].self_time, rows["sleeper"].cumulative) == (100, 100)
 
 
+def test_a_clock_that_fails(core, profile):
+    """Its error comes out where the clock was read, and the profile ends all the same."""
+    broken = []
+
+    def clock():
+        if broken:
+            raise OSError("no time")
+        return 0
+
+    measured = profile(clock=clock)
+    with pytest.raises(OSError, match="no time"), measured:
+        run(core, main())
+        broken.append(True)
+        run(core, cheap())
+    broken.clear()
+    assert not measured.running
+    run(core, cheap())
+    assert "main" in paths(measured)
+    with measured:
+        run(core, dear())
+    assert paths(measured)["dear"] == 1
+
+
 def test_coroutines_that_enter_and_leave_in_turns(core, profile):
     """The first to enter leaves first: the other one goes on."""
     first, second = profile(), profile()

@@ -90,9 +90,15 @@ class Profile:
         entered, collector = _entered(), self._collectors[-1]
         was_innermost = entered[-1] is self
         entered.remove(self)  # not the last, where coroutines that take turns enter and leave
-        collector.settle()
-        if was_innermost:
-            self._core.collect(entered[-1]._collectors[-1] if entered else _local.before)
+        try:
+            collector.settle()  # its clock may fail
+        finally:
+            if was_innermost:
+                self._core.collect(entered[-1]._collectors[-1] if entered else _local.before)
+            self._leave(collector)
+
+    def _leave(self, collector: Any) -> None:
+        """Give those around what it has, and forget them."""
         for outer in self._around:
             outer._inner.remove(self)
             outer._add_up(collector)
