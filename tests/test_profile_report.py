@@ -236,6 +236,27 @@ def test_the_picture():
     assert b"prefers-color-scheme:dark" in data
 
 
+def luminance(colour):
+    """Return how light a colour is. Source: WCAG 2.1."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_colours_can_be_read():
+    """In both schemes the letters stand out from every frame and from the page, by WCAG's measure for small text."""
+    style = as_svg(sample().tree).decode().partition("<style>")[2].partition("</style>")[0]
+    for scheme in style.split("@media(prefers-color-scheme:dark)"):
+        (ink,) = re.findall(r"[}{]text\{fill:(#\w+)\}", scheme)
+        (faint,) = re.findall(r"\.note\{fill:(#\w+)\}", scheme)
+        (page,) = re.findall(r"\.page\{fill:(#\w+)\}", scheme)
+        shades = re.findall(r"\.(?:run|wait)\d\{fill:(#\w+)\}", scheme)
+        assert len(set(shades)) == 12
+        for over, under in [(ink, shade) for shade in shades] + [(ink, page), (faint, page)]:
+            light, dark = sorted((luminance(over), luminance(under)), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) > 4.5, (over, under)
+
+
 def test_the_picture_of_nothing_and_of_anything():
     """No name breaks it, and an empty one is a picture too."""
     assert frames(as_svg(profile().tree)) == []

@@ -87,7 +87,7 @@ class Node:
 
     def walk(self) -> Iterator[Node]:
         """Go through this node and all below it, callers before callees."""
-        left = [self]
+        left: list[Node] = [self]
         while left:
             node = left.pop()
             yield node
