@@ -64,8 +64,10 @@ cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) no
 cdef int clear_trampoline(PyObject* self) noexcept:
     drop_parked(<BaseTrampoline>self)
     release(<BaseTrampoline>self)
-    (<BaseTrampoline>self).era = (<BaseTrampoline>self).entered_in = 0
-    return clear_rest_of_trampoline(self)
+    cdef Collector collecting = (<BaseTrampoline>self).collecting  # what its pseudothreads count by, who go later
+    cdef int failed = clear_rest_of_trampoline(self)
+    (<BaseTrampoline>self).collecting = collecting
+    return failed
 
 
 (<PyTypeObject*>Pseudothread).tp_traverse = <traverseproc>traverse_pseudothread

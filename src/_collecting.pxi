@@ -245,7 +245,7 @@ def collect(collector):
     old, new = now.collector, checked(collector)
     if new is not old:
         if old is not None:
-            old.settle()
+            settle_all(old)
         bind(new)
         now.collector = new
         refresh_all()
@@ -258,7 +258,7 @@ cdef set_own(BaseTrampoline t, collector):
     old, new = t.own_collector, checked(collector, "the collector of a trampoline is")
     if new is not old:
         if old is not None:
-            old.settle()
+            settle_all(old)
         bind(new)
         t.own_collector = new
         refresh_all()

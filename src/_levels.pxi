@@ -125,8 +125,15 @@ cdef inline bint goes_on(Pseudothread p) noexcept:
         (<BaseTrampoline>t).epoch == (<BaseTrampoline>t).collecting.epoch)
 
 
+cdef void over(Pseudothread p) noexcept:
+    """The turn is over, if it was that during which it was begun to collect."""
+    if p.trampoline.straddling == <PyObject*>p:
+        turned(p.trampoline)
+
+
 cdef void failed(Pseudothread p) noexcept:
     """An error is leaving the innermost."""
+    over(p)
     if goes_on(p) and p.levels.depth:
         (<Node>top_node(p.levels)).failed += 1
         pop_level(p.levels, p.levels.since)
@@ -134,6 +141,7 @@ cdef void failed(Pseudothread p) noexcept:
 
 cdef void replaced(Pseudothread p, PyObject* coroutine) noexcept:
     """A TailCall puts `coroutine` in the place of the innermost."""
+    over(p)
     if goes_on(p) and p.levels.depth:
         pop_level(p.levels, p.levels.since)
         push_level(p.levels, coroutine, p.levels.since, False)
@@ -148,6 +156,7 @@ cdef void closes(Pseudothread p) noexcept:
 
 cdef void levels_end(Pseudothread p, bint by_turn) noexcept:
     """The pseudothread has ended, by a turn or because its stack was let go."""
+    over(p)
     let_all_go(p, by_turn, p.levels.since)
 
 
@@ -174,10 +183,9 @@ cdef void let_all_go(Pseudothread p, bint by_turn, long long now) noexcept:
     free_levels(p)
 
 
-cdef void parks(BaseTrampoline t, Pseudothread p) noexcept:
+cdef void parks(Pseudothread p) noexcept:
     """It is parked from the end of its last resume on."""
-    if t.straddling == <PyObject*>p:
-        turned(t)
+    over(p)
     p.levels.waiting = IS_PARKED
 
 
@@ -207,8 +215,14 @@ cdef void waited(Levels* levels, long long now) noexcept:
         note_event(<Collector>collector, True, levels, node, levels.since, now - levels.since)
 
 
-cdef void settle_all(Collector collector, long long now) noexcept:
+cdef void settle_all(Collector collector) noexcept:
     """Bring the counts and the times of all that is live up to now. No garbage is collected meanwhile: it might be one of them."""
+    if not collector.bound:
+        return
+    cdef long long now = read_clock(<PyObject*>collector)
+    if collector.inside:
+        charge(<PyObject*>collector, now)
+        collector.ran = now - collector.offset
     cdef int collecting = PyGC_Disable()
     cdef Levels* levels = collector.first
     while levels != NULL:

@@ -98,7 +98,7 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         p.state = PARKED
         Py_INCREF(<object>suspension)
         if p.levels != NULL:
-            parks(t, p)
+            parks(p)
         if p.special & INTERRUPTED:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)

@@ -206,6 +206,10 @@ class Collector:
 
     def settle(self):
         """Bring the times of what is live up to now; also while it runs, from that thread. Raises the error of its clock."""
+        self._settle()
+        self._raise()
+
+    def _settle(self):
         if not self._bound:
             return
         now = self._read()
@@ -214,7 +218,6 @@ class Collector:
             self._run = now - self._offset
         for levels in list(self._live.values()):
             levels.settle(now)
-        self._raise()
 
     def _read(self):
         """Return the time. An error of the clock is kept for run(): here nobody could tell it from the coroutine's."""

@@ -99,15 +99,23 @@ class Levels:
         """The pseudothread has ended."""
         while self._nodes:
             self.pop(now)
+        self._era.collector._live.pop(self._number, None)
 
     def forget(self):
         """What was missed is not counted."""
         for node in self._nodes:
             node._live -= 1
         self._nodes.clear()
+        self._era.collector._live.pop(self._number, None)
 
-    def failed(self):
+    def over(self, p):
+        """The turn is over, if it was that during which it was begun to collect."""
+        if p._trampoline._straddling is self:
+            turned(p._trampoline)
+
+    def failed(self, p):
         """An error has left the innermost, for its caller."""
+        self.over(p)
         if self._era.goes_on():
             self._nodes[-1]._exceptions += 1
             self.pop(self._since)
@@ -119,15 +127,17 @@ class Levels:
             self._nodes[-1]._closed += 1
             self.pop(self._since)
 
-    def replaced(self, coroutine):
-        """A TailCall has put `coroutine` in the place of the innermost."""
+    def replaced(self, p):
+        """A TailCall has put another in the place of the innermost."""
+        self.over(p)
         if self._era.goes_on():
             self.pop(self._since)
-            self.push(coroutine, self._since)
+            self.push(p._top, self._since)
             self._unsure = None
 
-    def ended(self, outcome, by_turn):
+    def ended(self, p, outcome, by_turn):
         """The pseudothread has ended, by a turn or because its stack was let go."""
+        self.over(p)
         if self._era.goes_on():
             if outcome == ERROR and self._nodes:
                 self._nodes[-1]._exceptions += 1
@@ -137,10 +147,9 @@ class Levels:
         else:
             self.forget()
 
-    def parked(self, t):
+    def parked(self, p):
         """It is parked from the end of its last resume on."""
-        if t._straddling is self:
-            turned(t)
+        self.over(p)
         self._waiting = PARKED
 
     def woken(self):
@@ -237,7 +246,7 @@ class Levels:
         stack = p._stack
         if id(stack) == before:
             if id(p._top) != top:
-                self.replaced(p._top)
+                self.replaced(p)
         elif below and id(stack) == below:
             self.pop(self._since)
         else:
@@ -456,7 +465,7 @@ def set_own(t, collector):
 
 def _exchange(old, new, put):
     if old is not None:
-        old.settle()
+        old._settle()
     bind(new)
     put()
     _refresh_all()

@@ -252,7 +252,7 @@ class Pseudothread:
         self._top = self._stack = self._context = None
         self._payload, self._special = value, 0
         if self._levels is not None:
-            self._levels.ended(outcome, by_turn=outcome == ERROR or value is not MISSING)
+            self._levels.ended(self, outcome, by_turn=outcome == ERROR or value is not MISSING)
             self._levels = None
         if outcome == ERROR:
             self._special = THROWING

@@ -117,7 +117,7 @@ class Turns:
                     let_go, top = top, got
                     p._top = top
                     if p._levels is not None:
-                        p._levels.replaced(top)
+                        p._levels.replaced(p)
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
                         self._held = (sent,)
@@ -132,7 +132,7 @@ class Turns:
                     p._top, p._stack = top, stack
                     p._special |= THROWING
                     if p._levels is not None:
-                        p._levels.failed()
+                        p._levels.failed(p)
                 got = None
                 if not self._alone or entries is None or "schedule" in attributes:
                     break
@@ -180,7 +180,7 @@ class Turns:
         p._state, p._payload = PARKED, suspension
         self._parked[p] = suspension
         if p._levels is not None:
-            p._levels.parked(self)
+            p._levels.parked(p)
         try:
             error = None
             if p._special & INTERRUPTED:
