@@ -111,9 +111,6 @@ cdef class Collector:
         self.clock, self.room = clock, room
         self.top = Node.__new__(Node)
 
-    def __init__(self, clock=None, timeline=0):
-        pass
-
     def __dealloc__(self):
         cdef size_t number
         for number in range(min(self.happened, self.room) if self.events != NULL else 0):
@@ -122,6 +119,9 @@ cdef class Collector:
 
     def __reduce__(self):
         raise no_copy(self, "what it counts goes on")
+
+    def __repr__(self):
+        return f"<Collector: {self.number} pseudothreads, {self.ran} ns>"
 
     @property
     def root(self):
@@ -140,7 +140,7 @@ cdef class Collector:
 
     @property
     def timeline(self):
-        """None, or the events as a list of (kind, pseudothread's number, node, start, duration): 'run' a resume, 'wait' what preceded it."""
+        """None, or the events as a list of (kind, pseudothread's number, node, start, duration): 'run' a resume, 'wait' the time before."""
         return [event_of(&self.events[number]) for number in range(min(self.happened, self.room))] if self.room else None
 
     @property

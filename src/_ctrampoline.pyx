@@ -23,8 +23,8 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._base import TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine
+from trampoline._base import kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
 
 __all__ = ["BaseTrampoline", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine"]
 

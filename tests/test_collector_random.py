@@ -11,7 +11,7 @@ from test_random_programs import PROFILE
 
 
 class Moving(worlds.World):
-    """A world in which time passes with each event that is logged: also in `finally` blocks, in __del__, and in an overridden `schedule`."""
+    """A world in which time passes with each event that is logged: also in `finally` blocks, __del__, an overridden `schedule`."""
 
     clock, before_end = None, None
 
@@ -67,7 +67,11 @@ def without(block, words):
     for word, *arguments in block:
         if word == "try":
             tried, handlers, last = arguments
-            arguments = [without(tried, words), [(what, without(handler, words)) for what, handler in handlers], last and without(last, words)]
+            arguments = [
+                without(tried, words),
+                [(what, without(handler, words)) for what, handler in handlers],
+                last and without(last, words),
+            ]
         if word not in words:
             kept.append((word, *arguments))
     return kept
@@ -75,7 +79,10 @@ def without(block, words):
 
 def tamed(program):
     """Return the program without what a `schedule` does not see: the closing of a pseudothread."""
-    bodies = [{**one, "block": without(one["block"], ["close", "suspend"]), "finally": without(one["finally"], ["close"])} for one in program["bodies"]]
+    bodies = [
+        {**one, "block": without(one["block"], ["close", "suspend"]), "finally": without(one["finally"], ["close"])}
+        for one in program["bodies"]
+    ]
     kind = "own" if program["trampoline"] in ("dropping", "own frames") else program["trampoline"]
     return {**program, "weak": False, "trampoline": kind, "bodies": bodies, "main": without(program["main"], ["close"])}
 

@@ -179,6 +179,9 @@ class Collector:
     def __reduce__(self):
         raise no_copy(self, "what it counts goes on")
 
+    def __repr__(self):
+        return f"<Collector: {self._number} pseudothreads, {self._run} ns>"
+
     @property
     def root(self):
         """The node above those of the roots of all pseudothreads."""
@@ -196,7 +199,7 @@ class Collector:
 
     @property
     def timeline(self):
-        """None, or the events as a list of (kind, pseudothread's number, node, start, duration): 'run' a resume, 'wait' what preceded it."""
+        """None, or the events as a list of (kind, pseudothread's number, node, start, duration): 'run' a resume, 'wait' the time before."""
         return list(self._events) if self._room else None
 
     @property

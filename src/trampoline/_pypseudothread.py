@@ -17,7 +17,7 @@ from trampoline._base import (
     no_copy,
     place_of,
 )
-from trampoline._pylevels import _Everywhere, turns_begin, turns_end
+from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
@@ -63,7 +63,7 @@ class Pseudothread:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
-        by_hand = _Everywhere.used and turns_begin(trampoline)
+        by_hand = Everywhere.used and turns_begin(trampoline)
         try:
             if trampoline._advance(self, None) is None:
                 return None
@@ -141,7 +141,7 @@ class Pseudothread:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
         del held  # its end may look at us
-        by_hand, levels = _Everywhere.used and turns_begin(self._trampoline), self._levels
+        by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
         if levels is not None:
             levels._closing = True
         while True:

@@ -11,6 +11,7 @@ when the next entry has been taken from the queue and not yet called (the recipe
 errors show the user's frames alone: where one of ours enters a traceback, it is cut off again before the error goes on.
 
 Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
+Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what; `_pylevels.py`, how.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from _thread import get_ident
 from contextvars import Context
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
-from trampoline._pylevels import _Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
@@ -262,7 +263,7 @@ class BaseTrampoline(Turns):
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
         p._payload = p._name = p._context = p._code = p._instruction = p._levels = None
         p._special = 0
-        if _Everywhere.used:
+        if Everywhere.used:
             made(self, p)
         return p
 

@@ -7,7 +7,7 @@ from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import ADAPT, CALL, ERROR, TAIL, VALUE, WAIT, kinds, meaning_of
-from trampoline._pylevels import between_turns
+from trampoline._pycollecting import between_turns
 from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import INTERRUPTED, OWN_CODES, THROWING, behind, caught, looked_up, resume_specially, returned
 
