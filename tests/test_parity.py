@@ -25,7 +25,7 @@ PUBLIC_NAMES = {
     *("Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"),
     *("ConnectionLost", "Deadlock", "Reactor", "in_thread", "sleep", "timeout", "readable", "writable", "listening_socket"),
     *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
-    *("nonblocking_sendto", "nonblocking_write"),
+    *("nonblocking_sendto", "nonblocking_write", "Profile", "profile"),
 }
 
 
