@@ -9,6 +9,7 @@ import contextlib
 import cProfile
 import functools
 import itertools
+import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,13 +19,13 @@ from bench._measure import SkippedError, Unit, clock, timed
 PROGRAMS = _programs.by_yield()
 PSEUDOTHREADS, CALLS = 100, 100
 FILES = 20
-TIMES, SMALL, LARGE = 200, 300, 1200  # how often each of the two callers calls, and what it has the leaf do
+TIMES, SMALL, LARGE = 3000, 300, 1200  # how often each of the two callers calls, and what it has the leaf do
 
 
 def unit(library: Any, what: str) -> Unit:
     """Return what a column measures with one core."""
     if what == "share":
-        return lambda loops: loops * max(_off(library) for _ in range(5))
+        return lambda loops: loops * statistics.median(_off(library) for _ in range(5))
     program, how = what.split(", ")
     run = _switching(library) if program == "switch" else _walking(library)
     measured = {"off": contextlib.nullcontext, "on": functools.partial(profiled, library), "cProfile": by_cprofile, "yappi": by_yappi}[how]
