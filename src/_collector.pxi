@@ -108,7 +108,7 @@ cdef class Collector:
         room = index(timeline)
         if room < 0:
             raise ValueError(f"Collector() takes how many events its timeline keeps, not {room}")
-        self.clock, self.room = clock, room
+        self.clock, self.room, self.odd = clock, room, clock is not None or room
         self.top = Node.__new__(Node)
 
     def __dealloc__(self):

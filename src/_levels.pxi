@@ -8,6 +8,34 @@ cdef int resume_collected(Pseudothread p, PyObject* coroutine, PyObject* sent, P
     """Make a turn, and read the clock at each side of it; once for the end of one and the begin of the next, where nothing was between."""
     cdef PyObject* t = <PyObject*>p.trampoline
     cdef PyObject* collector = <PyObject*>(<BaseTrampoline>t).collecting
+    cdef Levels* levels = p.levels
+    cdef long long era = (<BaseTrampoline>t).era
+    cdef long long now
+    cdef PyObject* outer
+    cdef int outcome
+    if levels == NULL or levels.era != era or levels.waiting != IS_READY or levels.depth == 0 or (
+            (<Collector>collector).odd or not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine)):
+        return resume_oddly(p, coroutine, sent, got)
+    if (<Collector>collector).dirty:
+        now = ct_now()
+        charge(collector, now)
+    else:
+        now = (<Collector>collector).last
+    follow(p)
+    if levels.turn != (<Collector>collector).turn:
+        add_ready(levels, now)
+    outer = begin_turn(levels, collector)
+    outcome = send_to_generator(coroutine, sent, got)
+    if (<BaseTrampoline>t).era == era:
+        turn_ends(levels, collector, outer, ct_now())
+        (<Collector>collector).dirty = lets_go(coroutine, sent, outcome, got[0])
+    return outcome
+
+
+cdef int resume_oddly(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
+    """The same where anything is special about it."""
+    cdef PyObject* t = <PyObject*>p.trampoline
+    cdef PyObject* collector = <PyObject*>(<BaseTrampoline>t).collecting
     cdef long long era = (<BaseTrampoline>t).era
     cdef long long began
     cdef PyObject* outer
@@ -21,13 +49,14 @@ cdef int resume_collected(Pseudothread p, PyObject* coroutine, PyObject* sent, P
             return resume_specially(p, coroutine, sent, got)
     elif p.levels.depth == 0:  # added by another thread
         count_in(p, p.levels.since, False)
-    outer = turn_begins(p, collector, began)
-    if p.special == COLLECTED and (PyGen_CheckExact(coroutine) or PyCoro_CheckExact(coroutine)):
-        outcome = send_to_generator(coroutine, sent, got)
-    else:
-        outcome = resume_specially(p, coroutine, sent, got)
+    charge(collector, began)
+    follow(p)
+    if p.levels.waiting != NOT_WAITING:
+        waited(p.levels, began)
+    outer = begin_turn(p.levels, collector)
+    outcome = resume_specially(p, coroutine, sent, got)
     if (<BaseTrampoline>t).era == era and (<Collector>collector).epoch == (<BaseTrampoline>t).epoch:
-        turn_ends(p, collector, outer)
+        turn_ends(p.levels, collector, outer, read_clock(collector))
         (<Collector>collector).dirty = lets_go(coroutine, sent, outcome, got[0])
         if outcome == ERROR and p.levels.closing and not PyErr_GivenExceptionMatches(got[0], PyExc_GeneratorExit):
             (<Node>top_node(p.levels)).failed += 1
@@ -47,29 +76,30 @@ cdef inline bint lets_go(PyObject* coroutine, PyObject* sent, int outcome, PyObj
     return outcome != NEXT or not PyGen_CheckExact(got)
 
 
-cdef inline PyObject* turn_begins(Pseudothread p, PyObject* collector, long long now) noexcept:
-    """Charge what came before it, and return the account that the turn interrupts."""
-    cdef Levels* levels = p.levels
-    cdef PyObject* outer
-    charge(collector, now)
-    follow(p)
-    if levels.waiting:
-        waited(levels, now)
+cdef inline PyObject* begin_turn(Levels* levels, PyObject* collector) noexcept:
+    """Return the account that the turn interrupts."""
+    cdef PyObject* outer = (<Collector>collector).account
+    cdef PyObject* node = top_node(levels)
     levels.waiting, levels.woken = NOT_WAITING, False
-    (<Collector>collector).turn = (<Collector>collector).turn + 1
+    (<Collector>collector).turn = (<Collector>collector).turn + 1  # `+= 1` would take a reference meanwhile
     if not levels.closing:
-        (<Node>top_node(levels)).resumed = (<Node>top_node(levels)).resumed + 1
-    outer = (<Collector>collector).account
-    (<Collector>collector).account = top_node(levels)
+        (<Node>node).resumed = (<Node>node).resumed + 1
+    (<Collector>collector).account, (<Collector>collector).dirty = node, True
     return outer
 
 
-cdef inline void turn_ends(Pseudothread p, PyObject* collector, PyObject* outer) noexcept:
-    cdef long long now = read_clock(collector)
+cdef inline void turn_ends(Levels* levels, PyObject* collector, PyObject* outer, long long now) noexcept:
     charge(collector, now)
     (<Collector>collector).account = outer
-    p.levels.since, p.levels.since_run = now, now - (<Collector>collector).offset
-    p.levels.waiting, p.levels.turn = IS_READY, (<Collector>collector).turn
+    levels.since, levels.since_run = now, now - (<Collector>collector).offset
+    levels.waiting, levels.turn = IS_READY, (<Collector>collector).turn
+
+
+cdef inline void add_ready(Levels* levels, long long now) noexcept:
+    cdef PyObject* node = top_node(levels)
+    cdef long long ready = elapsed_run(levels.collector, now) - levels.since_run
+    if ready > 0:
+        (<Node>node).was_ready = (<Node>node).was_ready + ready
 
 
 cdef inline void follow(Pseudothread p) noexcept:
@@ -94,7 +124,7 @@ cdef void push_level(Levels* levels, PyObject* coroutine, long long now, bint ol
         capacity = levels.capacity + (levels.capacity >> 1) + 4
         more = <Level*>PyMem_Realloc(levels.levels, capacity * sizeof(Level)) if capacity > levels.capacity else NULL
         if more == NULL:
-            levels.era = 0  # it will be seen anew
+            levels.era = -1  # it will be seen anew
             return
         levels.levels, levels.capacity = more, capacity
     above = callee(above, coroutine, levels.collector)
@@ -121,7 +151,7 @@ cdef inline void pop_level(Levels* levels, long long now) noexcept:
 cdef inline bint goes_on(Pseudothread p) noexcept:
     """Return whether what its Levels count is still wanted, and no turn was missed."""
     cdef PyObject* t = <PyObject*>p.trampoline
-    return p.levels.era != 0 and p.levels.era == (<BaseTrampoline>t).era and (
+    return p.levels.era == (<BaseTrampoline>t).era and (
         (<BaseTrampoline>t).epoch == (<BaseTrampoline>t).collecting.epoch)
 
 
@@ -201,14 +231,12 @@ cdef void waited(Levels* levels, long long now) noexcept:
     """Count how it waited up to now."""
     cdef PyObject* node = top_node(levels)
     cdef PyObject* collector = levels.collector
-    cdef long long until
     if levels.waiting == IS_PARKED:
-        until = levels.woken_at if levels.woken else now
-        (<Node>node).was_parked = (<Node>node).was_parked + max(0, until - levels.since)
+        (<Node>node).was_parked += max(0, (levels.woken_at if levels.woken else now) - levels.since)
         if levels.woken:
-            (<Node>node).was_ready = (<Node>node).was_ready + max(0, elapsed_run(collector, now) - levels.since_run)
+            add_ready(levels, now)
     elif levels.turn != (<Collector>collector).turn:  # else nobody ran meanwhile
-        (<Node>node).was_ready = (<Node>node).was_ready + max(0, elapsed_run(collector, now) - levels.since_run)
+        add_ready(levels, now)
     else:
         return
     if (<Collector>collector).room and now > levels.since:

@@ -11,7 +11,9 @@ cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject*
 
 cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
     """The same for any coroutine, with what is special about this turn: an error to be thrown, a context, a collector."""
-    return resume_collected(p, coroutine, sent, got) if p.special & COLLECTED else resume_specially(p, coroutine, sent, got)
+    if p.special == COLLECTED:
+        return resume_collected(p, coroutine, sent, got)
+    return resume_oddly(p, coroutine, sent, got) if p.special & COLLECTED else resume_specially(p, coroutine, sent, got)
 
 
 cdef int resume_specially(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:

@@ -431,6 +431,26 @@ def test_by_hand_inside_a_turn(core, clock, collector):
     assert (collector.loop, collector.run) == (0, 13)
 
 
+def test_by_hand_inside_a_later_turn(core, clock, collector):
+    def root():
+        yield takes(clock, 100)
+        clock.now += 1
+        t.queue.popleft()()
+        clock.now += 2
+
+    t = core.Trampoline()
+    t.add(root())
+    t.add(takes(clock, 20, takes(clock, 10)))
+    t.run()
+    assert {where: row["self_time"] for where, row in rows(collector).items()} == {
+        "root": 3,
+        "root/takes": 100,
+        "takes": 20,
+        "takes/takes": 10,
+    }
+    assert (collector.loop, collector.run) == (0, 133)
+
+
 def test_a_trampoline_inside_another(core, clock, collector):
     def root(inner):
         clock.now += 1

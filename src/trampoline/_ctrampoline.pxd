@@ -110,6 +110,7 @@ cdef class Collector:
     cdef PyObject* account  # the node of the coroutine that is being resumed, or NULL: the loop's; not owned
     cdef object clock  # None: the system's
     cdef bint dirty  # whether anything of the user's may have run since
+    cdef bint odd  # whether it has a clock of its own, or a timeline
     cdef unsigned int inside, bound
     cdef long long epoch, turn, number, offset, looped, ran
     cdef Node top
