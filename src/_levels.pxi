@@ -122,10 +122,14 @@ cdef void push_level(Levels* levels, PyObject* coroutine, long long now, bint ol
     cdef unsigned int capacity
     if levels.depth == levels.capacity:
         capacity = levels.capacity + (levels.capacity >> 1) + 4
-        more = <Level*>PyMem_Realloc(levels.levels, capacity * sizeof(Level)) if capacity > levels.capacity else NULL
+        more = NULL
+        if capacity > levels.capacity:
+            more = <Level*>PyMem_Realloc(NULL if levels.levels == levels.few else levels.levels, capacity * sizeof(Level))
         if more == NULL:
             levels.era = -1  # it will be seen anew
             return
+        if levels.levels == levels.few:
+            more[0], more[1] = levels.few[0], levels.few[1]
         levels.levels, levels.capacity = more, capacity
     above = callee(above, coroutine, levels.collector)
     if older:
@@ -298,6 +302,7 @@ cdef bint new_levels(Pseudothread p, long long now) noexcept:
     Py_INCREF(<object>levels.collector)
     levels.since, levels.since_run = now, elapsed_run(levels.collector, now)
     levels.waiting, levels.turn = IS_READY, last_turn(<Collector>levels.collector)
+    levels.levels, levels.capacity = levels.few, 2
     p.levels = levels
     return True
 
@@ -333,6 +338,7 @@ cdef void free_levels(Pseudothread p) noexcept:
         (<Collector>collector).first = levels.near[1]
     if levels.near[1] != NULL:
         levels.near[1].near[0] = levels.near[0]
-    PyMem_Free(levels.levels)
+    if levels.levels != levels.few:
+        PyMem_Free(levels.levels)
     PyMem_Free(levels)
     Py_DECREF(<object>collector)

@@ -31,17 +31,19 @@ ctypedef struct Level:
     long long pushed
 
 ctypedef struct Levels:
+    Level* levels  # what a turn touches comes first
+    unsigned int depth
+    unsigned int linked  # how many of the callers are in the nested pairs of `linked`
+    long long era  # that of the trampoline from which on none of its turns was missed
+    long long since, since_run  # since when it waits; and what `run` was then
+    long long turn
+    char waiting, woken, closing
+    unsigned int capacity
+    Level few[2]  # where `levels` points until there are more
     PyObject* collector
     PyObject* p  # whose they are; not owned
     Levels* near[2]  # its neighbours in the collector's list of all
-    Level* levels
-    unsigned int depth, capacity
-    unsigned int linked  # how many of the callers are in the nested pairs of `linked`
-    char waiting, woken, closing
-    long long era  # that of the trampoline from which on none of its turns was missed
-    long long since, since_run  # since when it waits; and what `run` was then
-    long long woken_at
-    long long turn, number
+    long long woken_at, number
 
 ctypedef struct Event:
     PyObject* node
