@@ -23,9 +23,10 @@ from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
+from trampoline._pytimers import Deadline, Timers, VirtualClock, sleep
 from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Deadline", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -51,6 +52,7 @@ cdef class BaseTrampoline:
 
     def __cinit__(self, *args, **kwargs):
         self.handing = []
+        self.outside = set()
         self.any_queue = self.own = Queue.__new__(Queue)
         check_overridden(self)
 
@@ -216,6 +218,27 @@ cdef class BaseTrampoline:
             found.append(<object>p)
             p = (<Pseudothread>p).near[1]
         return found
+
+    @property
+    def _any_parked(self):
+        return self.first_parked != NULL
+
+    @property
+    def _timers(self):
+        return self.timers
+
+    @_timers.setter
+    def _timers(self, timers):
+        self.timers = timers
+
+    @property
+    def _outside(self):
+        return self.outside
+
+    def _begin_time(self, clock):
+        """Make the timers of that clock, and return them."""
+        self.timers = Timers(clock)
+        return self.timers
 
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""

@@ -96,6 +96,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         if p.special & INTERRUPTED:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
+        if failure == NULL and t.timers is not None:
+            failure = note_outside(t, suspension, p)
         if failure == NULL:
             failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
         Py_DECREF(<object>suspension)
@@ -106,12 +108,24 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
+        if t.outside:
+            t.outside.discard(p)
         unlink(t, p)
         p.state = RUNNING
     if p.state == RUNNING:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
+
+
+cdef PyObject* note_outside(BaseTrampoline t, PyObject* suspension, Pseudothread p) noexcept:
+    """Note under a virtual clock that something outside will resume `p`. Return an error or NULL."""
+    try:
+        if t.timers.virtual and (<object>suspension).external:
+            t.outside.add(p)
+    except BaseException as error:
+        Py_INCREF(error)
+        return <PyObject*>error
 
 
 cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
@@ -135,5 +149,7 @@ cdef PyObject* unpark(Pseudothread p, verb) except NULL:
     if p.state != PARKED:
         raise p._misuse(verb)
     suspension, p.value, p.state = p.value, NULL, TAKEN
+    if p.trampoline.outside:
+        p.trampoline.outside.discard(p)
     unlink(p.trampoline, p)
     return suspension

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trampoline._reactor import Reactor
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._virtual import VirtualClock
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -42,6 +43,7 @@ __all__ = [
     "Suspension",
     "TailCall",
     "Trampoline",
+    "VirtualClock",
     "accelerated",
     "call",
     "consumer",
@@ -60,7 +62,7 @@ __all__ = [
     "trampoline",
     "writable",
 ]
-_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time"}
+_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time", "VirtualClock": "_virtual"}
 
 
 def __getattr__(name: str) -> object:

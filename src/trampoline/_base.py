@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
+from math import inf
 from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
 
 TYPE_CHECKING = False
@@ -224,6 +225,21 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
         if start <= instruction < end and line is not None:
             return code.co_filename, line
     return code.co_filename, code.co_firstlineno
+
+
+def seconds_of(where: str, seconds: float) -> float:
+    """Return a number of seconds, inf perhaps. TypeError for what is none, ValueError if it is negative or nan."""
+    try:
+        known = float(seconds) if hasattr(type(seconds), "__float__") or hasattr(type(seconds), "__index__") else None  # of no text
+    except OverflowError:
+        known = inf if seconds > 0 else -inf
+    except (TypeError, ValueError):
+        known = None
+    if known is None:
+        raise TypeError(f"{where} takes a number of seconds, not {describe(seconds)}{not_yielded(seconds)}")
+    if not known >= 0:
+        raise ValueError(f"{where} takes a number of seconds from 0 on, not {describe(seconds)}: write max(0, ...) where it is computed")
+    return known
 
 
 def no_copy(what: object) -> TypeError:

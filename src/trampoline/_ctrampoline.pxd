@@ -50,6 +50,8 @@ cdef class BaseTrampoline:
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
     cdef double look_at  # when to look next at what waits
+    cdef object timers
+    cdef set outside  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
     cdef PyObject* held_coroutine  # a tuple of it and its callers where `schedule` dropped those

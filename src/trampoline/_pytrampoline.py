@@ -11,7 +11,8 @@ when the next entry has been taken from the queue and not yet called (the recipe
 `run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
 enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
+Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume; `_pytimers.py`,
+time.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from contextvars import Context
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
 from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
+from trampoline._pytimers import Deadline, Timers, VirtualClock, sleep
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = ["BaseTrampoline", "Deadline", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
 
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
@@ -34,8 +36,8 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked", "_queue",
-        "_runner", "_running", "_waker_", "__weakref__",
+        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside", "_overridden", "_parked",
+        "_queue", "_runner", "_running", "_timers", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -53,6 +55,8 @@ class BaseTrampoline(Turns):
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
+        self._timers = None  # the deadlines, from the first on; None if the reactor has its own
+        self._outside = set()  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
         self._check_overridden()
         return self
 
@@ -183,6 +187,15 @@ class BaseTrampoline(Turns):
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
         return list(self._parked)
+
+    @property
+    def _any_parked(self):
+        return bool(self._parked)
+
+    def _begin_time(self, clock):
+        """Make the timers of that clock, and return them."""
+        self._timers = Timers(clock)
+        return self._timers
 
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""

@@ -181,6 +181,8 @@ class Turns:
                 p._special &= ~INTERRUPTED
                 error = self._interruption(p)
             if error is None:
+                if self._timers is not None and self._timers.virtual and suspension.external:
+                    self._outside.add(p)
                 suspension.suspend(p)
                 return
         except BaseException as raised:
@@ -190,6 +192,7 @@ class Turns:
             if p._state == ENDED:
                 raise error
             parked = self._parked.pop(p, None) is not None
+            self._outside.discard(p)
             p._payload = error  # in place of what it was resumed with, if that was done already
             p._special |= THROWING
             if parked:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 from types import CoroutineType, coroutine
 
-from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, not_yielded, resumed
+from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, resumed, seconds_of
+from trampoline._core import core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,58 +14,10 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from trampoline._base import AnyCoroutine, Called
-    from trampoline._core import core
-    from trampoline._reactor import Deadline
 
     T = TypeVar("T")
 
-
-class sleep(Suspension):
-    """Wait for `seconds`: `yield sleep(0.5)`. With 0 all others that are queued have a turn; with `math.inf` it never ends.
-
-    TypeError if it is no number, ValueError if it is negative or no number of seconds (nan).
-    """
-
-    __slots__ = ("_deadline", "_pseudothread", "seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = _checked("sleep()", seconds)
-        self._deadline: Deadline | None = None
-        self._pseudothread: core.Pseudothread[Any] | None = None
-
-    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        earlier = self._pseudothread
-        if earlier is not None:
-            if earlier is not pseudothread and earlier.waits_for is self:
-                raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each wait")
-            self.withdraw(earlier)  # it was resumed before its time
-        self._pseudothread = pseudothread
-        if not self.seconds:
-            resumed(pseudothread, self)
-        elif self.seconds != inf:
-            reactor = pseudothread.trampoline.reactor
-            self._deadline = reactor.at(reactor.clock() + self.seconds, self._ready)
-            if pseudothread.waits_for is not self:
-                self.withdraw(pseudothread)  # again: another thread, or a signal handler, has thrown into it before there was a deadline
-
-    def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
-        if self._deadline is not None:
-            pseudothread.trampoline.reactor.cancel(self._deadline)
-        self._deadline = self._pseudothread = None
-
-    def _ready(self) -> None:
-        if self._pseudothread is not None:
-            resumed(self._pseudothread, self)
-        self._deadline = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
-
-    def __repr__(self) -> str:
-        return f"sleep({self.seconds!r})"
-
-    if TYPE_CHECKING:
-
-        def __iter__(self) -> Generator[Any, Any, None]: ...
-
-        __await__ = __iter__
+sleep = core.sleep
 
 
 class _Expired(BaseException):
@@ -74,12 +27,12 @@ class _Expired(BaseException):
 class _Limit(Suspension):
     """To yield it sets a deadline for whoever yields it; it goes on at once."""
 
-    __slots__ = ("_deadline", "_pseudothread", "_reactor", "error", "seconds")
+    __slots__ = ("_deadline", "_keeper", "_pseudothread", "error", "seconds")
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.error: _Expired | None = None  # when the time is up
-        self._deadline: Deadline | None = None
+        self._deadline: Any = None
         self._pseudothread: core.Pseudothread[Any] | None = None
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
@@ -87,8 +40,8 @@ class _Limit(Suspension):
         if not self.seconds:
             self._ready()
         elif self.seconds != inf:
-            reactor = self._reactor = pseudothread.trampoline.reactor
-            self._deadline = reactor.at(reactor.clock() + self.seconds, self._ready)
+            keeper = self._keeper = pseudothread.trampoline._keeper
+            self._deadline = keeper.at(keeper.clock() + self.seconds, self._ready)
             pseudothread.trampoline._limits += 1
         resumed(pseudothread, self)
 
@@ -103,7 +56,7 @@ class _Limit(Suspension):
         self._pseudothread = self.error = self._deadline = None
         if deadline is not None and pseudothread is not None:
             pseudothread.trampoline._limits -= 1
-            self._reactor.cancel(deadline)
+            self._keeper.cancel(deadline)
         return error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
 
     def __repr__(self) -> str:
@@ -132,7 +85,7 @@ else:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)
-        return _limited(_Limit(_checked("timeout()", seconds)), coroutine)
+        return _limited(_Limit(seconds_of("timeout()", seconds)), coroutine)
 
 
 @coroutine
@@ -159,17 +112,3 @@ def _limited(limit: _Limit, waits: Any) -> Generator[Any, Any, Any]:
     except TimeoutError as late:
         late.__traceback__ = None
         raise
-
-
-def _checked(where: str, seconds: float) -> float:
-    try:
-        known = float(seconds) if hasattr(type(seconds), "__float__") or hasattr(type(seconds), "__index__") else None  # of no text
-    except OverflowError:
-        known = inf if seconds > 0 else -inf
-    except (TypeError, ValueError):
-        known = None
-    if known is None:
-        raise TypeError(f"{where} takes a number of seconds, not {describe(seconds)}{not_yielded(seconds)}")
-    if not known >= 0:
-        raise ValueError(f"{where} takes a number of seconds from 0 on, not {describe(seconds)}: write max(0, ...) where it is computed")
-    return known
