@@ -105,6 +105,8 @@ def end_of_call(caller: object) -> None:
 
 
 def _inner(coroutine: object) -> Any:
+    if _ask(coroutine, "gi_running") or _ask(coroutine, "cr_running"):
+        return None  # CPython 3.12 takes what is no instruction for one then, and may crash
     return _ask(coroutine, "gi_yieldfrom") or _ask(coroutine, "cr_await")
 
 

@@ -19,25 +19,35 @@ _MANY = 100  # cancelled deadlines that may lie about
 class VirtualClock:
     """A clock that stands still while anything is ready, and then jumps to the next deadline: `Trampoline(clock=VirtualClock())`.
 
-    `now`, in seconds from `start` on, is what it shows; to call it gives the same. While a file is waited for, it jumps when for `patience`
-    real seconds nothing was ready.
+    It shows seconds, from `start` on. While a file is waited for it jumps when nothing was ready for `patience` real seconds. Any clock that
+    has a `jump(when)` is one. TypeError and ValueError for what are no seconds.
     """
 
-    __slots__ = ("now", "patience")
+    __slots__ = ("_now", "_patience")
 
     def __init__(self, start=0.0, *, patience=0.0):
-        self.now, self.patience = seconds_of("VirtualClock()", start), seconds_of("the patience of VirtualClock()", patience)
+        self._now, self._patience = seconds_of("VirtualClock()", start), seconds_of("the patience of VirtualClock()", patience)
 
     def __call__(self):
-        return self.now
+        """Return `now`."""
+        return self._now
+
+    @property
+    def now(self):
+        """What it shows, in seconds."""
+        return self._now
+
+    @property
+    def patience(self):
+        """How long everything must be quiet before it jumps while a file is waited for, in real seconds."""
+        return self._patience
 
     def jump(self, when):
         """Set it to `when`, if that is later. The run loop calls it."""
-        if when > self.now:
-            self.now = when
+        self._now = max(self._now, float(when))
 
     def __repr__(self):
-        return f"<VirtualClock at {self.now!r}>"
+        return f"<VirtualClock at {self._now!r}>"
 
 
 class Deadline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
@@ -10,8 +9,8 @@ from trampoline._base import ADAPT, CALL, ERROR, TAIL, VALUE, WAIT, kinds, meani
 from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import INTERRUPTED, OWN_CODES, THROWING, behind, caught, looked_up, resume_specially, returned
 
-_TURNS = 1000  # at most so many turns before the run loop looks at anything else
-_FEW = 32  # the same while something is parked: then it looks at the clock
+_DOWN_FROM_TURNS = range(999, -1, -1)  # at most so many turns before the run loop looks at anything else
+_DOWN_FROM_FEW = range(31, -1, -1)  # the same while something is parked: then it looks at the clock
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
 
@@ -88,7 +87,7 @@ class Turns:
         p._payload = None
         p._state, self._current = RUNNING, p
         try:
-            for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
+            for more in _DOWN_FROM_FEW if self._parked or self._limits else _DOWN_FROM_TURNS:
                 sent = let_go = None  # an entry has been taken: now goes what the last turn let go
                 try:
                     got = resume_specially(p, top, value) if p._special else top.send(value)
@@ -130,7 +129,7 @@ class Turns:
                     p._top, p._stack = top, stack
                     p._special |= THROWING
                 got = None
-                if not self._alone or entries is None or "schedule" in attributes:
+                if not more or not self._alone or entries is None or "schedule" in attributes:
                     break
                 if entries:
                     p._payload, p._state = value, QUEUED
