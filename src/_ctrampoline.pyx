@@ -33,6 +33,7 @@ cdef object monotonic = _monotonic
 cdef double INTERVAL = 0.001
 cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
+cdef PyObject* newest = NULL  # of all trampolines, which are linked from here; not owned
 cdef object base_schedule  # set at the end, when the class is there
 cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
 cdef str word_note = "_note"
@@ -54,9 +55,11 @@ cdef class BaseTrampoline:
         self.handing = []
         self.outside = set()
         self.any_queue = self.own = Queue.__new__(Queue)
+        enlist(self)
         check_overridden(self)
 
     def __dealloc__(self):
+        strike_off(self)
         drop_parked(self)
         release(self)
 
@@ -112,7 +115,7 @@ cdef class BaseTrampoline:
         if frame != NULL:
             p.code = <object>ct_code(frame)
             Py_DECREF(p.code)
-            p.instruction = ct_instruction(frame)
+            mark(p, ct_instruction(frame))
         if not self.overridden:
             append(self, p)
             return p
@@ -191,6 +194,11 @@ cdef class BaseTrampoline:
         return self.thread
 
     @property
+    def _turn(self):
+        """The pseudothread whose turn it is, or None."""
+        return None if self.turn == NULL else <object>self.turn[0]
+
+    @property
     def _leaving(self):
         return self.leaving
 
@@ -267,6 +275,35 @@ cdef class BaseTrampoline:
 
 
 call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
+
+
+def _live():
+    """Return all trampolines that there are, the newest first."""
+    cdef PyObject* t = newest
+    found = []
+    while t != NULL:
+        if Py_REFCNT(t) > 0:  # else it is just going
+            found.append(<object>t)
+        t = (<BaseTrampoline>t).after
+    return found
+
+
+cdef void enlist(BaseTrampoline t) noexcept:
+    global newest
+    t.after = newest
+    if newest != NULL:
+        (<BaseTrampoline>newest).before = <PyObject*>t
+    newest = <PyObject*>t
+
+
+cdef void strike_off(BaseTrampoline t) noexcept:
+    global newest
+    if t.before != NULL:
+        (<BaseTrampoline>t.before).after = t.after
+    else:
+        newest = t.after
+    if t.after != NULL:
+        (<BaseTrampoline>t.after).before = t.before
 
 
 cdef begin(BaseTrampoline t):

@@ -38,8 +38,11 @@ cdef class Pseudothread:
         cdef PyObject* result = NULL
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
+        cdef PyObject** turn = t.turn
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
+        t.turn = &current
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
+        t.turn = turn
         release(t)
         Py_DECREF(self)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
@@ -177,7 +180,15 @@ cdef class Pseudothread:
     @property
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
-        return None if self.code is None else line_of(self.code, self.instruction)
+        return None if self.code is None else line_of(self.code, <int>(self.place & 0xFFFFF) << 1)
+
+    @property
+    def age(self):
+        """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
+        if self.code is None:
+            return None
+        cdef unsigned int moment = (<unsigned int>self.moment << 12) | (self.place >> 20)
+        return ((ct_sixteenths() - moment) & 0xFFFFFFF) / 16.0
 
     def __repr__(self):
         if self.top == NULL:

@@ -39,7 +39,9 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             failure = call_entry(t, entry, result)
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
+            t.turn = &entry
             failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
+            t.turn = NULL
             look -= 1  # for a turn that ended in a wait
             Py_DECREF(<object>entry)
         if failure != NULL:

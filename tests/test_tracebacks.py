@@ -394,3 +394,28 @@ def test_a_deep_error_has_every_level_or_says_how_many_it_lacks(core, depth, loo
     script = DEEP_ERROR.format(path=path, core=core.name, depth=depth, look=look)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, expected + "\n", "")
+
+
+def raises_in_every_file(core):
+    """Return for each error of ours the function that was called and the name in the last entry of its traceback."""
+
+    def root():
+        yield
+
+    def shown(called, *arguments):
+        with pytest.raises((TypeError, RuntimeError, IndexError, AttributeError)) as caught:
+            called(*arguments)
+        return called.__name__, traceback.extract_tb(caught.value.__traceback__)[-1].name.rpartition(".")[2]
+
+    t = core.Trampoline()
+    p = t.add(root())
+    errors = [shown(p.resume), shown(p.throw, 1), shown(p.throw, KeyError), shown(p.result), shown(p.__call__), shown(p.__reduce__)]
+    errors += [shown(t.queue.append, p), shown(t.queue.append, 1), shown(t.queue.appendleft, p), shown(t.queue.__reduce__)]
+    errors += [shown(t.add, 1), shown(t.schedule, 1), shown(t.schedule, root(), 1), shown(t.__reduce__)]
+    t.queue.clear()
+    return [*errors, shown(t.queue.popleft)]
+
+
+def test_an_error_of_ours_is_shown_where_it_was_raised(core):
+    for called, shown in raises_in_every_file(core):
+        assert shown.strip("_") in (called.strip("_"), "exception_of", "enter", "check_stack", "unpark")

@@ -47,6 +47,7 @@ __all__ = [
     "accelerated",
     "call",
     "consumer",
+    "dump_on_signal",
     "in_thread",
     "listening_socket",
     "nonblocking_accept",
@@ -62,7 +63,15 @@ __all__ = [
     "trampoline",
     "writable",
 ]
-_HOMES = {"Deadlock": "_deadlock", "Reactor": "_reactor", "in_thread": "_threads", "sleep": "_time", "timeout": "_time", "VirtualClock": "_virtual"}
+_HOMES = {
+    "Deadlock": "_deadlock",
+    "Reactor": "_reactor",
+    "VirtualClock": "_virtual",
+    "dump_on_signal": "_dump",
+    "in_thread": "_threads",
+    "sleep": "_time",
+    "timeout": "_time",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -12,7 +12,8 @@ from types import CodeType, CoroutineType, GeneratorType, TracebackType, corouti
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Iterator
+    from types import FrameType
     from typing import Any, Protocol, TypeAlias, TypeVar
 
     from trampoline._core import core
@@ -208,13 +209,17 @@ def place_of(coroutine: object) -> str:
 
 def places_of(coroutine: object) -> list[tuple[str, int, str]]:
     """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
-    found = []
-    inner = coroutine
-    while (code := _code_of(inner)) is not None and code not in _own_codes:
-        frame = _ask(inner, "gi_frame") or _ask(inner, "cr_frame")
-        found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
-        inner = _inner(inner)
+    found = [
+        (code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name) for code, frame, name in frames_of(coroutine)
+    ]
     return found or [("", 0, name_of(coroutine))]
+
+
+def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:
+    """Give code, frame and name of `coroutine` and of all that it delegates to; nothing if it has no code."""
+    while (code := _code_of(coroutine)) is not None and code not in _own_codes:
+        yield code, _ask(coroutine, "gi_frame") or _ask(coroutine, "cr_frame"), name_of(coroutine)
+        coroutine = _inner(coroutine)
 
 
 def _code_of(coroutine: object) -> Any:

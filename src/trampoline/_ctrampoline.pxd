@@ -28,7 +28,8 @@ cdef class Pseudothread:
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
     cdef char state, special  # special: a set of THROWING and IN_CONTEXT
-    cdef int instruction
+    cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
+    cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
     cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
     cdef object linked, code
     cdef tuple details  # (name, context), or None: nearly all have neither
@@ -58,6 +59,9 @@ cdef class BaseTrampoline:
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
     cdef PyObject* last_parked
+    cdef PyObject** turn  # where the pseudothread whose turn it is stands, NULL if it is nobody's
+    cdef PyObject* before  # the neighbours in the list of all trampolines
+    cdef PyObject* after
     cdef object __weakref__
 
 
@@ -150,6 +154,14 @@ cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
         (<Pseudothread>p.near[1]).near[0] = p.near[0]
     p.near[0] = p.near[1] = NULL
     Py_DECREF(p)
+
+
+# The moment and the place at which a pseudothread was added.
+
+cdef inline void mark(Pseudothread p, int instruction) noexcept:
+    cdef unsigned int now = ct_sixteenths(), unit = <unsigned int>instruction >> 1
+    p.moment = <unsigned short>(now >> 12)
+    p.place = (now << 20) | (unit if unit < 0xFFFFF else 0xFFFFF)
 
 
 # The ring of a queue.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from types import GenericAlias
 
 from trampoline._base import (
@@ -32,7 +33,8 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "__weakref__",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_moment",
+        "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -204,6 +206,11 @@ class Pseudothread:
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
         return None if self._code is None else line_of(self._code, self._instruction)
+
+    @property
+    def age(self):
+        """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
+        return None if self._code is None else int((monotonic() - self._moment) * 16) / 16
 
     def __repr__(self):
         innermost, state, name, value = self._top, self._state, self.name, self._payload

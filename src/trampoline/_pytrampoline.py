@@ -19,16 +19,20 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from _weakref import ref
 from contextvars import Context
+from time import monotonic
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
-from trampoline._pypseudothread import QUEUED, TAKEN, Pseudothread, Queue
+from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pytimers import Deadline, Timers, VirtualClock, sleep
 from trampoline._pyturns import Turns
 
 __all__ = ["BaseTrampoline", "Deadline", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
 
+_all = []  # weak references to all trampolines, the oldest first, and to some that are gone
+_most = 64  # that may stand there before those are taken out
 _ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
@@ -58,6 +62,7 @@ class BaseTrampoline(Turns):
         self._timers = None  # the deadlines, from the first on; None if the reactor has its own
         self._outside = set()  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
         self._check_overridden()
+        _enlist(self)
         return self
 
     @property
@@ -103,7 +108,7 @@ class BaseTrampoline(Turns):
         p._name, p._context = name, context
         if _ON_CPYTHON:
             frame = sys._getframe(1)
-            p._code, p._instruction = frame.f_code, frame.f_lasti
+            p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -227,6 +232,12 @@ class BaseTrampoline(Turns):
         runner = self._runner.get("by")
         return runner and runner[0]
 
+    @property
+    def _turn(self):
+        """The pseudothread whose turn it is, or None."""
+        current = self._current
+        return current if type(current) is Pseudothread and current._state == RUNNING else None
+
     def _begin(self, mine):
         runner = self._runner.setdefault("by", mine)  # one step, even for two threads
         if runner is not mine:
@@ -280,6 +291,19 @@ class BaseTrampoline(Turns):
             return False
         self._handing.remove(p)
         return True
+
+
+def _live():
+    """Return all trampolines that there are, the newest first."""
+    return [trampoline for found in reversed(_all) if (trampoline := found()) is not None]
+
+
+def _enlist(trampoline):
+    global _most
+    if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
+        _all[:] = [found for found in _all if found() is not None]
+        _most = 2 * len(_all) + 64
+    _all.append(ref(trampoline))
 
 
 def _check_stack(coroutine, stack):

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
-    from typing import Any, TypeVar
+    from typing import Any, TextIO, TypeVar
 
     from typing_extensions import Self
 
     from trampoline._base import AnyCoroutine
     from trampoline._host import Host
     from trampoline._reactor import Reactor
+    from trampoline._stacks import Snapshot
 
     T = TypeVar("T")
     Base = core.BaseTrampoline
@@ -123,6 +124,27 @@ class Layer(Base):
             finally:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
                 del error, context, errors
+
+    def pseudothreads(self) -> list[core.Pseudothread[Any]]:
+        """Return the pseudothreads that have not ended: the one whose turn it is, those in the queue, those parked. From any thread."""
+        from trampoline._stacks import pseudothreads_of
+
+        return pseudothreads_of(self)
+
+    def snapshot(self, *, locals: bool = False) -> list[Snapshot]:
+        """Say of each pseudothread what it does: name, state, age in seconds, where it was added, what it waits for, its logical stack.
+
+        With `locals` each place has the reprs of its variables. From any thread, also while `run()` is busy.
+        """
+        from trampoline._stacks import pseudothreads_of, snapshot_of
+
+        return [snapshot_of(pseudothread, locals) for pseudothread in pseudothreads_of(self)]
+
+    def print_stacks(self, file: TextIO | None = None, *, locals: bool = False) -> None:
+        """Write the same as text to `file`, standard error if it is None."""
+        from trampoline._stacks import print_stacks
+
+        print_stacks(self, file, locals)
 
     def _let_go(self) -> None:
         own = vars(self)
