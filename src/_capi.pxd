@@ -115,6 +115,8 @@ cdef extern from *:
     bint PyLong_CheckExact(PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
+    PyObject* PyFloat_FromDouble(double) noexcept
+    double Py_HUGE_VAL
     int PyObject_IsTrue(PyObject*) noexcept
     PyObject* PyExc_Exception
     PyObject* PyExc_StopIteration
@@ -128,5 +130,14 @@ cdef extern from *:
 cdef extern from "_call.h":
     PyTypeObject ct_call_type
     object ct_make_call(object, object, object, object)
+
+cdef extern from "_sleep.h":
+    ctypedef struct ct_Sleep:
+        double seconds
+        unsigned long long number
+        PyObject* pseudothread
+        PyObject* deadline
+    PyTypeObject* ct_sleep_type
+    object ct_make_sleep(object, object)
 
 ctypedef int (*clear_function)(PyObject*) noexcept

@@ -11,9 +11,9 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -23,8 +23,8 @@ from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._pytimers import Deadline, Timers, VirtualClock, sleep
-from trampoline._base import meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._base import Suspension, meaning_of, misuse, name_of, no_copy, no_coroutine, no_jump, no_moment, note_on, place_of, resumed
+from trampoline._base import seconds_of, sleeps_already
 
 __all__ = ["BaseTrampoline", "Deadline", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
 
@@ -42,6 +42,8 @@ cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump"
+cdef object sleep_elsewhere, withdraw_sleep  # set in `_timers.pxi`
 
 
 include "_pseudothread.pxi"
@@ -233,11 +235,13 @@ cdef class BaseTrampoline:
 
     @property
     def _timers(self):
-        return self.timers
+        return self.any_timers
 
     @_timers.setter
     def _timers(self, timers):
-        self.timers = timers
+        self.any_timers = timers
+        self.timers = timers if type(timers) is Timers else None
+        self.virtual = timers is not None and timers.virtual
 
     @property
     def _outside(self):
@@ -245,8 +249,8 @@ cdef class BaseTrampoline:
 
     def _begin_time(self, clock):
         """Make the timers of that clock, and return them."""
-        self.timers = Timers(clock)
-        return self.timers
+        self._timers = Timers(clock)
+        return self.any_timers
 
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""
@@ -360,6 +364,7 @@ cdef append(BaseTrampoline t, Pseudothread p):
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
+include "_timers.pxi"
 
 
 cdef inline bint resumes(value) except -1:

@@ -96,9 +96,13 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         if p.special & INTERRUPTED:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
-        if failure == NULL and t.timers is not None:
+        if failure == NULL and t.virtual and Py_TYPE(suspension) != ct_sleep_type:
             failure = note_outside(t, suspension, p)
-        if failure == NULL:
+        if failure != NULL:
+            pass
+        elif Py_TYPE(suspension) == ct_sleep_type:
+            failure = fall_asleep(t, p, suspension)
+        else:
             failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
         Py_DECREF(<object>suspension)
         if failure == NULL or p.state == ENDED:
@@ -119,9 +123,9 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
 
 
 cdef PyObject* note_outside(BaseTrampoline t, PyObject* suspension, Pseudothread p) noexcept:
-    """Note under a virtual clock that something outside will resume `p`. Return an error or NULL."""
+    """Note, as the clock is virtual, if something outside will resume `p`. Return an error or NULL."""
     try:
-        if t.timers.virtual and (<object>suspension).external:
+        if (<object>suspension).external:
             t.outside.add(p)
     except BaseException as error:
         Py_INCREF(error)

@@ -287,6 +287,21 @@ def thrown(pseudothread: core.Pseudothread[Any], suspension: object, error: Base
     return True
 
 
+def no_moment(when: float, clock: object) -> ValueError:
+    """Return the ValueError for a deadline that is nan."""
+    return ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(clock)}, should give numbers")
+
+
+def no_jump(clock: object, when: float) -> RuntimeError:
+    """Return the RuntimeError for a virtual clock that does not jump."""
+    return RuntimeError(f"the clock, {describe(clock)}, was told to jump to {when!r} and shows less: its jump(when) should set it to that")
+
+
+def sleeps_already(sleep: object, _: object = None) -> RuntimeError:
+    """Return the RuntimeError for a sleep that two want at once."""
+    return RuntimeError(f"another pseudothread waits for this {sleep!r} already: make one for each wait")
+
+
 def ignored_exit(coroutine: object, got: object) -> RuntimeError:
     """Return the RuntimeError for a coroutine that yields while it is closed."""
     return RuntimeError(

@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import Suspension, describe, resumed, seconds_of
+from trampoline._base import Suspension, no_jump, no_moment, resumed, seconds_of, sleeps_already
 
 _MANY = 100  # cancelled deadlines that may lie about
 
@@ -64,11 +64,12 @@ class Deadline:
 class Timers:
     """The deadlines of one clock. `virtual` says whether that jumps: whether it has a `jump(when)`."""
 
-    __slots__ = ("_cancelled", "_heap", "_numbers", "clock", "virtual")
+    __slots__ = ("_cancelled", "_heap", "_numbers", "alone", "clock", "virtual")
 
     def __new__(cls, clock):
         self = object.__new__(cls)
         self.clock, self.virtual = clock, hasattr(clock, "jump")
+        self.alone = True  # whether no reactor is in use
         self._heap, self._cancelled, self._numbers = [], 0, count()
         return self
 
@@ -78,7 +79,7 @@ class Timers:
         Where Ctrl-C strikes just as it is called it may be called again. ValueError if `when` is nan.
         """
         if when != when:
-            raise ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(self.clock)}, should give numbers")
+            raise no_moment(when, self.clock)
         if self._cancelled > _MANY and self._cancelled > len(self._heap) // 2:
             left = [entry for entry in self._heap if entry[2].ready is not None]
             heapify(left)
@@ -129,6 +130,8 @@ class Timers:
         if first is None:
             return False
         self.clock.jump(first)
+        if not self.clock() >= first:
+            raise no_jump(self.clock, first)
         self.fire()
         return True
 
@@ -163,7 +166,7 @@ class sleep(Suspension):
         earlier = self._pseudothread
         if earlier is not None:
             if earlier is not pseudothread and earlier.waits_for is self:
-                raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each wait")
+                raise sleeps_already(self)
             self.withdraw(earlier)  # it was resumed before its time
         self._pseudothread = pseudothread
         if not self.seconds:

@@ -64,6 +64,7 @@ class Reactor:
     def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
         self.clock = clock
         self._timers = core.Timers(clock) if _timers is None else _timers  # those of its trampoline, on whichever core that is
+        self._timers.alone = False
         self._files: dict[int, Watched] = {}
         self._waits = 0  # how many wait for a file
         self._due: list[Ready] = []  # whose file was closed
@@ -204,6 +205,7 @@ class Reactor:
         self._knocker.close()
         self._files.clear()
         self._timers.clear()
+        self._timers.alone = True
         self._due.clear()
         self._waits = 0
 
