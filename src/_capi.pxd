@@ -137,7 +137,11 @@ cdef extern from "_sleep.h":
         unsigned long long number
         PyObject* pseudothread
         PyObject* deadline
+        PyObject* error
+        int limits
     PyTypeObject* ct_sleep_type
+    PyTypeObject* ct_limit_type
     object ct_make_sleep(object, object)
+    object ct_make_limit(object)
 
 ctypedef int (*clear_function)(PyObject*) noexcept

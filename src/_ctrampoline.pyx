@@ -23,10 +23,10 @@ from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._base import Suspension, meaning_of, misuse, name_of, no_copy, no_coroutine, no_jump, no_moment, note_on, place_of, resumed
+from trampoline._base import Expired, Suspension, meaning_of, misuse, name_of, no_copy, no_coroutine, no_jump, no_moment, note_on, place_of, resumed
 from trampoline._base import seconds_of, sleeps_already
 
-__all__ = ["BaseTrampoline", "Deadline", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
+__all__ = ["BaseTrampoline", "Deadline", "Limit", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -43,7 +43,7 @@ cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
 cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump"
-cdef object sleep_elsewhere, withdraw_sleep  # set in `_timers.pxi`
+cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
 include "_pseudothread.pxi"
@@ -365,6 +365,7 @@ include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
 include "_timers.pxi"
+include "_sleep.pxi"
 
 
 cdef inline bint resumes(value) except -1:

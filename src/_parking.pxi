@@ -96,14 +96,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         if p.special & INTERRUPTED:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
-        if failure == NULL and t.virtual and Py_TYPE(suspension) != ct_sleep_type:
-            failure = note_outside(t, suspension, p)
-        if failure != NULL:
-            pass
-        elif Py_TYPE(suspension) == ct_sleep_type:
-            failure = fall_asleep(t, p, suspension)
-        else:
-            failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+        if failure == NULL:
+            failure = suspend(t, p, suspension)
         Py_DECREF(<object>suspension)
         if failure == NULL or p.state == ENDED:
             return failure
@@ -120,6 +114,17 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
+
+
+cdef inline PyObject* suspend(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
+    cdef PyObject* failure = NULL
+    if Py_TYPE(suspension) == ct_sleep_type:
+        return fall_asleep(t, p, suspension)
+    if Py_TYPE(suspension) == ct_limit_type:
+        return begin_limit(t, p, suspension)
+    if t.virtual:
+        failure = note_outside(t, suspension, p)
+    return failure if failure != NULL else dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
 
 
 cdef PyObject* note_outside(BaseTrampoline t, PyObject* suspension, Pseudothread p) noexcept:

@@ -96,7 +96,7 @@ cdef inline int meaning(PyObject** got) noexcept:
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
-    if Py_TYPE(got[0]) == ct_sleep_type:
+    if Py_TYPE(got[0]) == ct_sleep_type or Py_TYPE(got[0]) == ct_limit_type:
         return WAIT
     if PyCoro_CheckExact(got[0]):
         return CALL

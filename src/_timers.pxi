@@ -1,7 +1,7 @@
-"""Time: deadlines in a heap, a clock that jumps, and to sleep. Part of `_ctrampoline.pyx`; the explanations are in `_pytimers.py`.
+"""Time: deadlines in a heap, and a clock that jumps. Part of `_ctrampoline.pyx`; the explanations are in `_pytimers.py`.
 
-The heap has numbers, and beside each the object to which it belongs: a `sleep`, which the run loop parks and wakes without a call, or a
-`Deadline`. That knows the number of its entry, so an entry that was cancelled is known by a number that is no more its object's: nothing is
+The heap has numbers, and beside each the object to which it belongs: a `sleep` or a `Limit`, for which nothing in
+Python is called, or a `Deadline`. That knows the number of its entry, so an entry that was cancelled is known by a number that is no more its object's: nothing is
 looked for in the heap, and no object is touched when its entry moves. It has four children a node: half the levels of a binary one.
 """
 
@@ -286,7 +286,7 @@ cdef PyObject* fire_until(Timers timers, double now) noexcept:
             item = take_first(timers)
         elif Py_TYPE(timers.heap[0].item) != <PyTypeObject*>Deadline:
             item = take_first(timers)
-            failure = wake(<ct_Sleep*>item)
+            failure = wake(<ct_Sleep*>item) if Py_TYPE(item) != ct_limit_type else expire(<ct_Sleep*>item)
         else:
             item = timers.heap[0].item
             Py_INCREF(<object>item)
@@ -344,131 +344,3 @@ cdef PyObject* raised_now(make, one, other) noexcept:
         what = error
     PyErr_SetObject(<PyObject*>Py_TYPE(<PyObject*>what), <PyObject*>what)
     return ct_fetch()
-
-
-# To sleep.
-
-cdef PyObject* fall_asleep(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
-    """Set the deadline of `p`, which waits for a sleep. Return an error or NULL."""
-    cdef ct_Sleep* s = <ct_Sleep*>suspension
-    cdef PyObject* failure = give_up_earlier(s, <PyObject*>p) if s.pseudothread != NULL else NULL
-    cdef double when
-    if failure != NULL:
-        return failure
-    Py_INCREF(p)
-    s.pseudothread = <PyObject*>p
-    if s.seconds == 0:
-        return wake(s)
-    if s.seconds == Py_HUGE_VAL:
-        return NULL
-    if t.timers is None:
-        failure = ask_for_time(t)
-        if failure != NULL or t.timers is None:
-            return failure if failure != NULL else dropped(PyObject_CallFunctionObjArgs(<PyObject*>sleep_elsewhere, suspension, <PyObject*>p, NULL))
-    failure = now_of(t.timers, &when)
-    if failure != NULL:
-        return failure
-    when += s.seconds
-    if when != when:
-        return raised_now(no_moment, when, t.timers.clock)
-    return push_deadline(t.timers, when, suspension, &s.number)
-
-
-cdef PyObject* ask_for_time(BaseTrampoline t) noexcept:
-    """Have the layer above make or find the timers. Return an error or NULL."""
-    return dropped(PyObject_GetAttr(<PyObject*>t, <PyObject*>word_keeper))
-
-
-cdef PyObject* give_up_earlier(ct_Sleep* s, PyObject* p) noexcept:
-    """Let go of whoever was resumed before this sleep ended. Return an error if somebody sleeps it still."""
-    cdef PyObject* earlier = s.pseudothread
-    cdef PyObject* waits_for = NULL
-    if earlier != p:
-        waits_for = PyObject_GetAttr(earlier, <PyObject*>word_waits_for)
-        if waits_for == NULL:
-            return ct_fetch()
-        Py_DECREF(<object>waits_for)
-        if waits_for == <PyObject*>s:
-            return raised_now(sleeps_already, <object><PyObject*>s, None)
-    return dropped(PyObject_CallFunctionObjArgs(<PyObject*>withdraw_sleep, <PyObject*>s, earlier, NULL))
-
-
-cdef PyObject* wake(ct_Sleep* s) noexcept:
-    """Queue whoever sleeps. Return an error or NULL."""
-    cdef PyObject* p = s.pseudothread
-    cdef PyObject* failure = NULL
-    cdef BaseTrampoline t
-    s.number, s.pseudothread = 0, NULL
-    if p == NULL:
-        return NULL
-    if (<Pseudothread>p).state == PARKED and (<Pseudothread>p).value == <PyObject*>s:
-        t = (<Pseudothread>p).trampoline
-        if t.outside:
-            t.outside.discard(<object>p)
-        (<Pseudothread>p).value, (<Pseudothread>p).state = NULL, TAKEN
-        unlink(t, <Pseudothread>p)
-        failure = go_on(t, <Pseudothread>p)
-        Py_DECREF(<object><PyObject*>s)  # what the pseudothread had of it
-    Py_DECREF(<object>p)
-    return failure
-
-
-# What others than the run loop do with a sleep: its methods.
-
-def _sleep_suspend(self, pseudothread):
-    """Set a deadline for `pseudothread`. RuntimeError if another one waits for this sleep."""
-    if type(pseudothread) is Pseudothread:
-        leave(fall_asleep((<Pseudothread>pseudothread).trampoline, <Pseudothread>pseudothread, <PyObject*>self))
-    else:
-        sleep_elsewhere(self, pseudothread)
-
-
-def _sleep_elsewhere(sleep, pseudothread):
-    """Set the deadline in the other core, or in a reactor of the user's."""
-    cdef ct_Sleep* s = <ct_Sleep*><PyObject*>sleep
-    if s.pseudothread != NULL:
-        leave(give_up_earlier(s, <PyObject*>pseudothread))
-    Py_INCREF(pseudothread)
-    s.pseudothread = <PyObject*>pseudothread
-    if not s.seconds:
-        resumed(pseudothread, sleep)
-    elif s.seconds != Py_HUGE_VAL:
-        keeper = pseudothread.trampoline._keeper
-        deadline = keeper.at(keeper.clock() + s.seconds, sleep._ready)
-        if pseudothread.waits_for is sleep:
-            Py_INCREF(deadline)
-            s.deadline = <PyObject*>deadline
-        else:  # another thread, or a signal handler, has thrown into it before there was a deadline
-            keeper.cancel(deadline)
-            Py_CLEAR(s.pseudothread)
-
-
-def _sleep_withdraw(self, pseudothread):
-    """Cancel the deadline."""
-    cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
-    cdef BaseTrampoline t
-    if s.number:
-        t = (<Pseudothread>s.pseudothread).trampoline
-        s.number = 0
-        if t.timers is not None:
-            t.timers.cancelled += 1
-    elif s.deadline != NULL:
-        pseudothread.trampoline._keeper.cancel(<object>s.deadline)
-    Py_CLEAR(s.deadline)
-    Py_CLEAR(s.pseudothread)
-
-
-def _sleep_ready(self):
-    cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
-    if s.pseudothread != NULL:
-        resumed(<object>s.pseudothread, self)
-    Py_CLEAR(s.deadline)
-    Py_CLEAR(s.pseudothread)
-
-
-sleep = ct_make_sleep(Suspension, seconds_of)
-for name, function in (("suspend", _sleep_suspend), ("withdraw", _sleep_withdraw), ("_ready", _sleep_ready)):
-    function.__name__, function.__qualname__ = name, f"sleep.{name}"
-    setattr(sleep, name, function)
-sleep_elsewhere, withdraw_sleep = _sleep_elsewhere, _sleep_withdraw
-del name, function, _sleep_suspend, _sleep_withdraw, _sleep_ready, _sleep_elsewhere

@@ -95,6 +95,13 @@ else:
 _own_codes: tuple[CodeType, ...] = (call.__code__, Suspension.__iter__.__code__)
 
 
+class Expired(BaseException):
+    """What unwinds a coroutine whose time is up. No GeneratorExit: at a `yield from` that would close the callee, not go through it."""
+
+    def __str__(self) -> str:
+        return "the seconds of a timeout() are up"
+
+
 def end_of_call(caller: object) -> None:
     """End the `call()` at which `caller` stands, if it does, before an error is thrown in: else the traceback would show it."""
     inner = _inner(caller)

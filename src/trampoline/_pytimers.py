@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import Suspension, no_jump, no_moment, resumed, seconds_of, sleeps_already
+from trampoline._base import Expired, Suspension, no_jump, no_moment, resumed, seconds_of, sleeps_already
 
 _MANY = 100  # cancelled deadlines that may lie about
 
@@ -190,3 +190,42 @@ class sleep(Suspension):
 
     def __repr__(self):
         return f"sleep({self.seconds!r})"
+
+
+class Limit(Suspension):
+    """To yield it sets a deadline for whoever yields it, who goes on at once."""
+
+    __slots__ = ("_deadline", "_keeper", "_pseudothread", "error", "seconds")
+
+    def __init__(self, seconds):
+        self.seconds = seconds_of("timeout()", seconds)
+        self.error = None  # what unwinds the coroutine, when its time is up
+        self._deadline = self._pseudothread = None
+
+    def suspend(self, pseudothread):
+        """Set the deadline, and resume `pseudothread`."""
+        self._pseudothread = pseudothread
+        if not self.seconds:
+            self._ready()
+        elif self.seconds != inf:
+            keeper = self._keeper = pseudothread.trampoline._keeper
+            self._deadline = keeper.at(keeper.clock() + self.seconds, self._ready)
+            pseudothread.trampoline._limits += 1
+        resumed(pseudothread, self)
+
+    def _ready(self):
+        if self._pseudothread is not None and self.error is None:
+            self.error = Expired()
+            self._pseudothread.trampoline._interrupt(self._pseudothread, self.error, unless=self)
+
+    def lift(self):
+        """Let go of all. Return whether the time was up and the coroutine was told so."""
+        pseudothread, error, deadline = self._pseudothread, self.error, self._deadline
+        self._pseudothread = self.error = self._deadline = None
+        if deadline is not None and pseudothread is not None:
+            pseudothread.trampoline._limits -= 1
+            self._keeper.cancel(deadline)
+        return error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
+
+    def __repr__(self):
+        return f"timeout({self.seconds!r}, ...)"

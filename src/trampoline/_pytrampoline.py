@@ -26,10 +26,10 @@ from time import monotonic
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
-from trampoline._pytimers import Deadline, Timers, VirtualClock, sleep
+from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Deadline", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
+__all__ = ["BaseTrampoline", "Deadline", "Limit", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from math import inf
 from types import CoroutineType, coroutine
 
-from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, resumed, seconds_of
+from trampoline._base import Suspension, describe, is_coroutine, no_coroutine
 from trampoline._core import core
 
 TYPE_CHECKING = False
@@ -18,49 +17,6 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 sleep = core.sleep
-
-
-class _Expired(BaseException):
-    """What unwinds a coroutine whose time is up. No GeneratorExit: at a `yield from` that would close the callee, not go through it."""
-
-
-class _Limit(Suspension):
-    """To yield it sets a deadline for whoever yields it; it goes on at once."""
-
-    __slots__ = ("_deadline", "_keeper", "_pseudothread", "error", "seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.error: _Expired | None = None  # when the time is up
-        self._deadline: Any = None
-        self._pseudothread: core.Pseudothread[Any] | None = None
-
-    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._pseudothread = pseudothread
-        if not self.seconds:
-            self._ready()
-        elif self.seconds != inf:
-            keeper = self._keeper = pseudothread.trampoline._keeper
-            self._deadline = keeper.at(keeper.clock() + self.seconds, self._ready)
-            pseudothread.trampoline._limits += 1
-        resumed(pseudothread, self)
-
-    def _ready(self) -> None:
-        if self._pseudothread is not None and self.error is None:
-            self.error = _Expired(f"the {self.seconds!r} seconds are up")
-            self._pseudothread.trampoline._interrupt(self._pseudothread, self.error, unless=self)
-
-    def lift(self) -> bool:
-        """Let go of all. Return whether the time was up and the coroutine was told so."""
-        pseudothread, error, deadline = self._pseudothread, self.error, self._deadline
-        self._pseudothread = self.error = self._deadline = None
-        if deadline is not None and pseudothread is not None:
-            pseudothread.trampoline._limits -= 1
-            self._keeper.cancel(deadline)
-        return error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
-
-    def __repr__(self) -> str:
-        return f"timeout({self.seconds!r}, ...)"
 
 
 if TYPE_CHECKING:
@@ -85,11 +41,11 @@ else:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)
-        return _limited(_Limit(seconds_of("timeout()", seconds)), coroutine)
+        return _limited(core.Limit(seconds), coroutine)
 
 
 @coroutine
-def _limited(limit: _Limit, waits: Any) -> Generator[Any, Any, Any]:
+def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
     value = None
     try:
         yield limit
