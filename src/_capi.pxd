@@ -138,7 +138,7 @@ cdef extern from "_sleep.h":
         PyObject* pseudothread
         PyObject* deadline
         PyObject* error
-        int limits
+        char limits, told
     PyTypeObject* ct_sleep_type
     PyTypeObject* ct_limit_type
     object ct_make_sleep(object, object)

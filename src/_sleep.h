@@ -14,7 +14,8 @@ typedef struct {
     PyObject *pseudothread;  /* who waits for it, or has been resumed before its time */
     PyObject *deadline;  /* where a reactor of the user's keeps it */
     PyObject *error;  /* of a limit whose time is up: what unwinds the coroutine */
-    int limits;  /* whether a limit is among those that its trampoline counts */
+    char limits;  /* whether a limit is among those that its trampoline counts */
+    char told;  /* whether the error was thrown in at once */
 } ct_Sleep;
 
 static PyTypeObject *ct_sleep_type, *ct_limit_type;
@@ -58,7 +59,7 @@ static PyObject *ct_sleep_call(PyObject *type, PyObject *const *args, size_t nar
 #endif
     sleep->number = 0;
     sleep->pseudothread = sleep->deadline = sleep->error = NULL;
-    sleep->limits = 0;
+    sleep->limits = sleep->told = 0;
     PyObject_GC_Track(sleep);
     if (ct_set_seconds(sleep, args[0]) < 0) Py_CLEAR(sleep);
     return (PyObject *)sleep;
@@ -104,6 +105,13 @@ static PyObject *ct_sleep_repr(ct_Sleep *sleep) {
     return text;
 }
 
+static PyObject *ct_limit_str(ct_Sleep *limit) {
+    PyObject *seconds = PyFloat_FromDouble(limit->seconds), *text = NULL;
+    if (seconds != NULL) text = PyUnicode_FromFormat("the %R seconds of timeout() were up", seconds);
+    Py_XDECREF(seconds);
+    return text;
+}
+
 static PyMemberDef ct_sleep_members[] = {{"seconds", T_DOUBLE, offsetof(ct_Sleep, seconds), READONLY, NULL}, {NULL, 0, 0, 0, NULL}};
 static PyMemberDef ct_limit_members[] = {
     {"seconds", T_DOUBLE, offsetof(ct_Sleep, seconds), READONLY, NULL}, {"error", T_OBJECT, offsetof(ct_Sleep, error), READONLY, NULL},
@@ -123,7 +131,7 @@ static PyType_Spec ct_sleep_spec = {
 static PyType_Slot ct_limit_slots[] = {
     {Py_tp_doc, "Limit(seconds)\n--\n\nTo yield it sets a deadline for whoever yields it, who goes on at once."},
     {Py_tp_init, ct_sleep_init}, {Py_tp_dealloc, ct_sleep_dealloc}, {Py_tp_traverse, ct_sleep_traverse}, {Py_tp_clear, ct_sleep_clear},
-    {Py_tp_repr, ct_sleep_repr}, {Py_tp_members, ct_limit_members}, {0, NULL},
+    {Py_tp_repr, ct_sleep_repr}, {Py_tp_str, ct_limit_str}, {Py_tp_members, ct_limit_members}, {0, NULL},
 };
 static PyType_Spec ct_limit_spec = {
     "trampoline._ctrampoline.Limit", sizeof(ct_Sleep), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, ct_limit_slots,

@@ -107,6 +107,7 @@ cdef PyObject* expire(ct_Sleep* s) noexcept:
     if Py_TYPE(s.pseudothread) == <PyTypeObject*>Pseudothread:
         p = <Pseudothread>s.pseudothread
         if p.state == PARKED and p.value != <PyObject*>s:
+            s.told = 1
             return throw_parked(p, <object>s.error)
     return dropped(PyObject_CallFunctionObjArgs(<PyObject*>interrupt_for, <PyObject*>s, NULL))
 
@@ -218,7 +219,11 @@ def _limit_lift(self):
     Py_CLEAR(s.pseudothread)
     Py_CLEAR(s.error)
     Py_CLEAR(s.deadline)
-    return error is not None and not p.trampoline._spare(p, error)
+    return error is not None and (s.told or not p.trampoline._spare(p, error))
+
+
+def _limit_reduce(self):
+    return str, (str(self),)
 
 
 cdef inline void number_off(ct_Sleep* s) noexcept:
@@ -233,9 +238,10 @@ sleep, Limit = ct_make_sleep(Suspension, seconds_of), ct_make_limit(Suspension)
 for made, name, function in (
     (sleep, "suspend", _sleep_suspend), (sleep, "withdraw", _sleep_withdraw), (sleep, "_ready", _sleep_ready),
     (Limit, "suspend", _limit_suspend), (Limit, "lift", _limit_lift), (Limit, "_ready", _limit_ready),
+    (Limit, "__reduce__", _limit_reduce),
 ):
     function.__name__, function.__qualname__ = name, f"{made.__name__}.{name}"
     setattr(made, name, function)
 sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for = _sleep_elsewhere, _sleep_withdraw, _limit_elsewhere, _interrupt_for
 del made, name, function, _sleep_suspend, _sleep_withdraw, _sleep_ready, _sleep_elsewhere, _limit_suspend, _limit_lift, _limit_ready
-del _interrupt_for
+del _interrupt_for, _limit_reduce

@@ -229,3 +229,9 @@ class Limit(Suspension):
 
     def __repr__(self):
         return f"timeout({self.seconds!r}, ...)"
+
+    def __str__(self):  # it is what a TimeoutError is made of: most are caught, and nobody reads them
+        return f"the {self.seconds!r} seconds of timeout() were up"
+
+    def __reduce__(self):
+        return str, (str(self),)

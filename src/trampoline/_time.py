@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-sleep = core.sleep
+sleep, Limit = core.sleep, core.Limit
 
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ else:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)
-        return _limited(core.Limit(seconds), coroutine)
+        return _limited(Limit(seconds), coroutine)
 
 
 @coroutine
@@ -64,7 +64,7 @@ def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
         return value
     value = None
     try:
-        raise TimeoutError(f"the {limit.seconds!r} seconds of timeout() were up")
+        raise TimeoutError(limit)  # which tells the seconds, if somebody asks
     except TimeoutError as late:
         late.__traceback__ = None
         raise
