@@ -199,8 +199,8 @@ def _limit_ready(self):
     leave(expire(<ct_Sleep*><PyObject*>self))
 
 
-def _limit_lift(self):
-    """Let go of all. Return whether the time was up and the coroutine was told so."""
+def _limit_lift(self, raised=None):
+    """Let go of all. Return whether the time was up and the coroutine was told so: by what was `raised` by it, if anything was."""
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
     if s.pseudothread == NULL:
         return False
@@ -219,7 +219,7 @@ def _limit_lift(self):
     Py_CLEAR(s.pseudothread)
     Py_CLEAR(s.error)
     Py_CLEAR(s.deadline)
-    return error is not None and (s.told or not p.trampoline._spare(p, error))
+    return error is not None and (s.told or not p.trampoline._spare(p, error)) and (raised is None or raised is error)
 
 
 def _limit_reduce(self):

@@ -218,14 +218,15 @@ class Limit(Suspension):
             self.error = Expired()
             self._pseudothread.trampoline._interrupt(self._pseudothread, self.error, unless=self)
 
-    def lift(self):
-        """Let go of all. Return whether the time was up and the coroutine was told so."""
+    def lift(self, raised=None):
+        """Let go of all. Return whether the time was up and the coroutine was told so: by what was `raised` by it, if anything was."""
         pseudothread, error, deadline = self._pseudothread, self.error, self._deadline
         self._pseudothread = self.error = self._deadline = None
         if deadline is not None and pseudothread is not None:
             pseudothread.trampoline._limits -= 1
             self._keeper.cancel(deadline)
-        return error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
+        told = error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
+        return told and (raised is None or raised is error)
 
     def __repr__(self):
         return f"timeout({self.seconds!r}, ...)"

@@ -53,15 +53,12 @@ def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
     except BaseException as error:
         if type(waits) is CoroutineType:  # never called: Python would warn of it
             waits.close()
-        other = error is not limit.error  # that of another timeout() around this one, say
-        expired = limit.lift()
-        if other:
+        if not limit.lift(error):  # that of another timeout() around this one, say
             error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame, from CPython 3.11 on
             raise
     else:
-        expired = limit.lift()
-    if not expired:
-        return value
+        if not limit.lift():
+            return value
     value = None
     try:
         raise TimeoutError(limit)  # which tells the seconds, if somebody asks
