@@ -6,6 +6,7 @@ TRAMPOLINE_TEST_CORES=c,python, as `.ci/run` sets it, makes a missing C core a f
 import importlib
 import importlib.util
 import os
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -77,3 +78,47 @@ class Park(trampoline.Suspension):
 def park():
     """A suspension that waits for the test."""
     return Park()
+
+
+@pytest.fixture
+def quick_switches():
+    """Let threads interrupt one another as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def ends():
+    """Two connected Unix sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def tcp():
+    """Two connected TCP sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair("TCP")
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def t(core):
+    """A trampoline on a clock that jumps. Whatever a test does, it leaves no deadline behind."""
+    from simulated import Jumping
+
+    reactor = Jumping()
+    trampoline = core.Waiting(reactor=reactor)
+    yield trampoline
+    trampoline.close()
+    assert not reactor.waiting
+    assert not vars(trampoline).get("_pending")
+    assert trampoline._limits == 0
+    reactor.close()

@@ -9,8 +9,7 @@ import time
 
 import pytest
 from simulated import ByHand, Jumping
-from test_threads_signals import run_script
-from wires import LIMIT, Counting, pair
+from wires import LIMIT, Counting, pair, run_script
 
 from trampoline import Reactor, nonblocking_read, nonblocking_write, readable, sleep, timeout
 

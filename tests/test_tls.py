@@ -1,5 +1,5 @@
-"""TLS: the functions of `trampoline.nonblocking` on an `ssl.SSLSocket`. Handshakes, data that TLS keeps back, what TLS wants before it goes
-on, peers that speak something else, and how a connection ends with and without a farewell.
+"""TLS: the functions of `trampoline.nonblocking` on an `ssl.SSLSocket`. Handshakes, data that TLS keeps back, peers that speak something
+else, and how a connection ends with and without a farewell. What TLS wants before it goes on is in `test_tls_wants.py`.
 """
 
 import gc
@@ -11,7 +11,7 @@ import subprocess
 from contextlib import contextmanager, suppress
 
 import pytest
-from wires import LIMIT, Counting, descriptors, fill, pair, play, reset
+from wires import LIMIT, Counting, descriptors, play, reset
 
 from trampoline import (
     ConnectionLost,
@@ -212,6 +212,21 @@ def test_a_peer_that_goes_away_before_the_handshake(core, tls13, how):
     assert type(cause) is (ssl.SSLEOFError if how == "close" else ConnectionResetError)
 
 
+def test_a_peer_that_is_gone_before_it_is_accepted_ends_no_loop(core, tls13):
+    def serves():
+        with (yield nonblocking_accept(listener)) as sock:
+            return (yield read_exactly(sock, 4))
+
+    def speaks():
+        with (yield tls13.connected(listener)) as sock:
+            yield nonblocking_write(sock, b"here")
+
+    with tls13.listener() as listener:
+        for _ in range(3):
+            reset(socket.create_connection(listener.getsockname()))
+        assert play(core, serves(), speaks())[0] == b"here"
+
+
 def test_a_peer_that_says_nothing_is_let_go_after_a_while(core, tls13):
     def serves():
         with (yield nonblocking_accept(listener)) as sock:
@@ -272,99 +287,6 @@ def test_a_client_certificate_that_is_asked_for_later(core, tls13, certificate):
     tls13.client.load_cert_chain(*certificate)
     with tls13.listener() as listener:
         assert play(core, serves(), asks())[0] == ((("commonName", "localhost"),),)
-
-
-class Wanting(socket.socket):
-    """A socket that wants what it is told before it goes on, as TLS does when it renegotiates."""
-
-    __slots__ = ("asked", "wants")
-
-    def recv(self, *arguments):
-        self.check("read")
-        return super().recv(*arguments)
-
-    def send(self, data):
-        self.check("write")
-        return super().send(data)
-
-    def check(self, what):
-        self.asked.append(what)
-        if self.wants:
-            raise self.wants.pop(0)
-
-
-@pytest.fixture
-def wanting():
-    """Such a socket, and its peer."""
-    ours, theirs = pair()
-    ours, theirs = Wanting(fileno=ours.detach()), theirs
-    ours.asked, ours.wants = [], []
-    ours.setblocking(False)
-    theirs.setblocking(False)
-    with ours, theirs:
-        yield ours, theirs
-
-
-@pytest.mark.parametrize("writes", [False, True])
-def test_what_it_wants_is_waited_for_and_nothing_else(core, wanting, writes):
-    """A read that wants to write must not wait for something to read, and the other way round."""
-
-    def waits():
-        return (yield nonblocking_write(ours, b"question") if writes else nonblocking_read(ours))
-
-    ours, theirs = wanting
-    if writes:
-        ours.wants = [ssl.SSLWantReadError(), ssl.SSLWantWriteError(), ssl.SSLWantReadError()]
-        theirs.send(b"x")  # so that it can be read, but not at once
-    else:
-        ours.wants = [ssl.SSLWantWriteError(), ssl.SSLWantWriteError()]
-        theirs.send(b"answer")
-    assert play(core, waits()) == [8 if writes else b"answer"]
-    assert ours.asked == (["write"] * 4 if writes else ["read"] * 3)
-
-
-def test_a_read_that_wants_to_write_waits_until_there_is_room(core, wanting):
-    def reads():
-        order.append((yield nonblocking_read(ours)))
-
-    def makes_room():
-        yield sleep(0.02)
-        assert ours.asked == ["read"], "it waits for room, and does not try in vain"
-        order.append("room")
-        while len(order) < 2:
-            with suppress(BlockingIOError):
-                theirs.recv(1 << 20)
-            yield sleep(0.001)
-
-    order, (ours, theirs) = [], wanting
-    fill(ours)
-    ours.wants, ours.asked = [ssl.SSLWantWriteError()], []
-    theirs.send(b"answer")
-    play(core, reads(), makes_room())
-    assert order == ["room", b"answer"]
-
-
-def test_a_write_that_wants_to_read_while_another_reads(core, wanting):
-    """Both want the same: the second tries again in a moment, and neither is refused."""
-
-    def reads():
-        return (yield nonblocking_read(ours))
-
-    def writes():
-        yield sleep(0)
-        ours.wants = [ssl.SSLWantReadError(), ssl.SSLWantReadError()]
-        return (yield nonblocking_write(ours, b"question"))
-
-    def answers():
-        while True:
-            with suppress(BlockingIOError):
-                assert theirs.recv(100) == b"question"
-                break
-            yield sleep(0.001)
-        theirs.send(b"answer")
-
-    ours, theirs = wanting
-    assert play(core, reads(), writes(), answers()) == [b"answer", 8, None]
 
 
 def test_no_descriptor_is_left(core, tls13):

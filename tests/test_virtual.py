@@ -236,8 +236,9 @@ def test_patience_for_a_peer_in_another_process(core):
         thread.join()
 
 
-def test_patience_has_an_end(core):
-    clock = VirtualClock(patience=0.001)
+def test_patience_has_an_end(core, monkeypatch):
+    monkeypatch.setattr("trampoline._reactor._LONGEST", 0.001)  # seconds of one system call
+    clock = VirtualClock(patience=0.06)
     ours, theirs = pair()
     with ours, theirs, core.Waiting(clock=clock) as t:
         with pytest.raises(TimeoutError):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
-_LONGEST = 86400.0  # seconds: some systems take no longer timeout
+_LONGEST = 1.0  # seconds of one system call: a signal that comes just before it does not end it, and on Windows none does
 _VAIN = 1000  # times in a row that the selector says something is ready and it is not
 _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
 
@@ -139,14 +139,25 @@ class Reactor:
             timeout = left if timeout is None or left < timeout else timeout
         if timeout is not None and timeout <= 0 or self._due:
             return self._selector.poll(0)
-        if timeout is not None and timeout > _LONGEST:
-            timeout = _LONGEST
         if self._waits and (timeout is None or timeout > _PAUSE):
             events = self._selector.poll(_PAUSE)
             if events or self._sweep():
                 return events
             timeout = None if timeout is None else timeout - _PAUSE
+        if timeout is None or timeout > _LONGEST:
+            return self._poll_for_long(timeout)
         return self._selector.poll(timeout)
+
+    def _poll_for_long(self, timeout: float | None) -> Events:
+        clock = monotonic if self._timers.virtual else self.clock  # one that jumps stands still meanwhile
+        until = None if timeout is None else clock() + timeout
+        while timeout is None or timeout > _LONGEST:
+            events = self._selector.poll(_LONGEST)
+            if events:
+                return events
+            if until is not None:
+                timeout = until - clock()
+        return self._selector.poll(max(0, timeout))
 
     def dispatch(self, events: Events) -> None:
         """Call what is due: deadlines first, in their order, then for files."""
