@@ -137,4 +137,3 @@ def program(simulator: Ours | Simpy, which: str) -> Callable[[], Any]:
         raise RuntimeError("these customers wait longer, or less long, than the others'")
     made: Callable[[], Any] = getattr(simulator, which)
     return made
-

@@ -243,7 +243,7 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload(
         "simulation",
         f"Simulated time. `sleepers`: {SLEEPERS:,} pseudothreads (processes) that sleep {SLEEPS} times each, for random times; figure: one "
-        f'sleep. `bank`: SimPy\'s example "Bank renege" with {CUSTOMERS:,} customers; figure: one customer. The random numbers are included.',
+        f'sleep. `bank`: SimPy\'s example "Bank renege" with {CUSTOMERS:,} customers; figure: one customer. Random numbers included.',
         (Column("sleepers", "sleepers", SLEEPERS * SLEEPS), Column("bank", "bank", CUSTOMERS)),
         (Column("sleepers", "sleepers", SLEEPERS * SLEEPS), Column("bank", "bank", CUSTOMERS)),
         (Divisor("s", "simpy", None, "SimPy, same column"),),

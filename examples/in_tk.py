@@ -3,7 +3,7 @@
     python examples/in_tk.py [--port 7009]
 
 Try `nc localhost 7009`: each line that is sent appears in the window and is answered, "quit" closes it. The trampoline has no `run()` here:
-`Driver` makes a step when the descriptor can be read, when a deadline has come, and at no other time. In the end it prints how often that was.
+`Driver` makes a step when the descriptor can be read, when a deadline has come, and at no other time. In the end it prints how often.
 """
 
 import argparse

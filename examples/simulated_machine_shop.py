@@ -2,9 +2,9 @@
 
     python examples/simulated_machine_shop.py [--weeks 4] [--seed 42]
 
-Ten machines make parts and break down at random times. One repairman mends them; whenever he has nothing to mend he does other jobs, from
-which a broken machine calls him away. The same seed gives the same parts as SimPy's program. What is SimPy's process and its `interrupt()` is
-here a pseudothread and its `throw()`.
+Ten machines make parts and break down at random times. One repairman mends them; whenever he has nothing to mend he does other jobs,
+from which a broken machine calls him away. The same seed gives the same parts as SimPy's program. What is SimPy's process and its
+`interrupt()` is here a pseudothread and its `throw()`.
 """
 
 import argparse

@@ -15,8 +15,10 @@ cdef PyObject* fall_asleep(BaseTrampoline t, Pseudothread p, PyObject* suspensio
         return NULL
     if t.timers is None:
         failure = ask_for_time(t)
-        if failure != NULL or t.timers is None:
-            return failure if failure != NULL else dropped(PyObject_CallFunctionObjArgs(<PyObject*>sleep_elsewhere, suspension, <PyObject*>p, NULL))
+        if failure != NULL:
+            return failure
+        if t.timers is None:
+            return dropped(PyObject_CallFunctionObjArgs(<PyObject*>sleep_elsewhere, suspension, <PyObject*>p, NULL))
     return set_deadline(t, s)
 
 

@@ -1,7 +1,7 @@
 """Time: deadlines in a heap, and a clock that jumps. Part of `_ctrampoline.pyx`; the explanations are in `_pytimers.py`.
 
-The heap has numbers, and beside each the object to which it belongs: a `sleep` or a `Limit`, for which nothing in
-Python is called, or a `Deadline`. That knows the number of its entry, so an entry that was cancelled is known by a number that is no more its object's: nothing is
+The heap has numbers, and beside each the object to which it belongs: a `sleep` or a `Limit`, for which nothing in Python is called, or a
+`Deadline`. That knows the number of its entry, so an entry that was cancelled is known by a number that is no more its object's: nothing is
 looked for in the heap, and no object is touched when its entry moves. It has four children a node: half the levels of a binary one.
 """
 
@@ -12,8 +12,8 @@ cdef enum:
 cdef class VirtualClock:
     """A clock that stands still while anything is ready, and then jumps to the next deadline: `Trampoline(clock=VirtualClock())`.
 
-    It shows seconds, from `start` on. While a file is waited for it jumps when nothing was ready for `patience` real seconds. Any clock that
-    has a `jump(when)` is one. TypeError and ValueError for what are no seconds.
+    It shows seconds, from `start` on. While a file is waited for it jumps when nothing was ready for `patience` real seconds. Any clock
+    that has a `jump(when)` is one. TypeError and ValueError for what are no seconds.
     """
 
     def __init__(self, start=0.0, *, patience=0.0):

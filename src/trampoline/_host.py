@@ -1,7 +1,7 @@
 """Host loops: a trampoline that a loop of another kind drives, Tk's or a game's, by `step()` in place of `run()`.
 
-A host calls `step()` when it has been told to by the step before, and, where it can watch a descriptor, when `fileno()` can be read. Between
-two steps a bell hangs where `run()` has its waker: the first that queues something rings it, and the descriptor can be read.
+A host calls `step()` when it has been told to by the step before, and, where it can watch a descriptor, when `fileno()` can be read.
+Between two steps a bell hangs where `run()` has its waker: the first that queues something rings it, and the descriptor can be read.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class Host:
 def step(t: Layer, run: Callable[[], object], timeout: float, budget: float) -> tuple[float | None, BaseException | None]:
     """Make a step by the core's `run`. Return when to come back, and the error that left a root."""
     if t._thread is not None:
-        raise RuntimeError(f"step() of {t!r} was called while it runs: inside run() or step(), or by a second thread; add() what else it shall do")
+        raise RuntimeError(
+            f"step() of {t!r} was called while it runs: inside run() or step(), or by a second thread; add() what else it shall do"
+        )
     timeout, budget = seconds_of("step()", timeout), seconds_of("the budget of step()", budget)
     host = t._host
     if host is None:
@@ -140,7 +142,9 @@ def fileno(t: Layer) -> int:
     reactor: Reactor = t.reactor
     number: int | None = reactor.fileno() if hasattr(reactor, "fileno") else None
     if number is None:
-        raise UnsupportedOperation(f"{describe(reactor)} has no descriptor to watch on this system: call step() every few milliseconds instead")
+        raise UnsupportedOperation(
+            f"{describe(reactor)} has no descriptor to watch on this system: call step() every few milliseconds instead"
+        )
     if t._host is None:
         t._host = Host()
     t._host.watched = True

@@ -19,8 +19,8 @@ _MANY = 100  # cancelled deadlines that may lie about
 class VirtualClock:
     """A clock that stands still while anything is ready, and then jumps to the next deadline: `Trampoline(clock=VirtualClock())`.
 
-    It shows seconds, from `start` on. While a file is waited for it jumps when nothing was ready for `patience` real seconds. Any clock that
-    has a `jump(when)` is one. TypeError and ValueError for what are no seconds.
+    It shows seconds, from `start` on. While a file is waited for it jumps when nothing was ready for `patience` real seconds. Any clock
+    that has a `jump(when)` is one. TypeError and ValueError for what are no seconds.
     """
 
     __slots__ = ("_now", "_patience")
@@ -55,9 +55,9 @@ class Deadline:
 
     __slots__ = ("ready", "when")
 
-    def __new__(cls, when, ready):
+    def __new__(cls):
         self = object.__new__(cls)
-        self.when, self.ready = float(when), ready
+        self.when, self.ready = 0.0, None
         return self
 
 
@@ -86,7 +86,8 @@ class Timers:
             dropped = len(self._heap) - len(left)
             self._heap = left
             self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
-        deadline = Deadline(when, ready)
+        deadline = Deadline()
+        deadline.when, deadline.ready = float(when), ready
         heappush(self._heap, (deadline.when, next(self._numbers), deadline))
         return deadline
 

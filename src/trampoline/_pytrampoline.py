@@ -11,8 +11,8 @@ when the next entry has been taken from the queue and not yet called (the recipe
 `run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
 enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume; `_pytimers.py`,
-time.
+Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
+`_pytimers.py`, time.
 """
 
 from __future__ import annotations

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
-    from trampoline._core import Deadline
     from trampoline._descriptors import Ready
 
     Events: TypeAlias = Iterable[tuple[int, int]]
@@ -117,14 +116,14 @@ class Reactor:
         if watched.file is None:
             self._register(watched, self._wanted(watched))
 
-    def at(self, when: float, ready: Ready) -> Deadline:
+    def at(self, when: float, ready: Ready) -> core.Deadline:
         """Have `ready()` called once, by `dispatch()`, when the clock shows `when` seconds. Return a handle for `cancel()`.
 
         Where Ctrl-C strikes just as it is called it may be called again. ValueError if `when` is nan.
         """
         return self._timers.at(when, ready)
 
-    def cancel(self, deadline: Deadline) -> None:
+    def cancel(self, deadline: core.Deadline) -> None:
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
         self._timers.cancel(deadline)
 

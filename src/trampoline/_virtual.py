@@ -25,6 +25,7 @@ VirtualClock = core.VirtualClock
 def jumped(t: Layer) -> bool:
     """Do the first four of these. Return whether something was ready or time has jumped: else it is to be waited for, for real."""
     timers = t._timers
+    assert timers is not None  # else nobody asks
     if "reactor" in vars(t) or t._posted:
         t._dispatch(t.reactor.poll(0))
         if t.queue:
