@@ -138,7 +138,9 @@ class Timers:
 
     def clear(self):
         """Forget all deadlines."""
-        self._heap, self._cancelled = [], 0
+        heap, self._heap, self._cancelled = self._heap, [], 0
+        for _, _, deadline in heap:
+            deadline.ready = None
 
     def __len__(self):
         return len(self._heap) - self._cancelled
