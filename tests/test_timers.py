@@ -122,7 +122,7 @@ def test_an_error_is_called_once_and_an_interrupt_again(timers):
 
 def test_bad_input(timers, core):
     with pytest.raises(
-        ValueError, match="a deadline is a number of seconds, not nan: the clock, <VirtualClock at 0.0>, should give numbers"
+        ValueError, match=r"a deadline is a number of seconds, not nan: the clock, <VirtualClock at 0\.0>, should give numbers"
     ):
         timers.at(math.nan, int)
     with pytest.raises((TypeError, ValueError)):
