@@ -7,6 +7,8 @@ cdef traverseproc traverse_rest_of_pseudothread = (<PyTypeObject*>Pseudothread).
 cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse
 cdef traverseproc traverse_rest_of_trampoline = (<PyTypeObject*>BaseTrampoline).tp_traverse
 cdef traverseproc traverse_rest_of_timers = (<PyTypeObject*>Timers).tp_traverse
+cdef traverseproc traverse_rest_of_channel = (<PyTypeObject*>Channel).tp_traverse
+cdef clear_function clear_rest_of_channel = <clear_function>(<PyTypeObject*>Channel).tp_clear
 cdef clear_function clear_rest_of_pseudothread = <clear_function>(<PyTypeObject*>Pseudothread).tp_clear
 cdef clear_function clear_rest_of_queue = <clear_function>(<PyTypeObject*>Queue).tp_clear
 cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>BaseTrampoline).tp_clear
@@ -16,6 +18,8 @@ cdef clear_function clear_rest_of_timers = <clear_function>(<PyTypeObject*>Timer
 cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) noexcept:
     cdef unsigned int level
     cdef int stop = show((<Pseudothread>self).top, visit, argument) or show((<Pseudothread>self).value, visit, argument)
+    if (<Pseudothread>self).levels != NULL:
+        stop = stop or show((<Pseudothread>self).levels.collector, visit, argument)
     for level in range((<Pseudothread>self).depth):
         if stop:
             return stop
@@ -24,8 +28,17 @@ cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) 
 
 
 cdef int clear_pseudothread(PyObject* self) noexcept:
+    if (<Pseudothread>self).levels != NULL:
+        let_levels_go(<Pseudothread>self)
     drop_stack(<Pseudothread>self)
     return clear_rest_of_pseudothread(self)
+
+
+cdef int clear_node(PyObject* self) noexcept:
+    """What it knows below it may go; what Levels and other nodes rely on stays, as turns may be made while garbage is collected."""
+    (<Node>self).last_code = NULL
+    (<Node>self).last = None
+    return 0
 
 
 cdef int traverse_queue(PyObject* self, visitproc visit, void* argument) noexcept:
@@ -43,6 +56,24 @@ cdef int clear_queue(PyObject* self) noexcept:
     return clear_rest_of_queue(self)
 
 
+cdef int traverse_channel(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef ct_Operation* operation = (<Channel>self).putters[0]
+    cdef int stop = 0
+    while operation != NULL and not stop:
+        stop = show(<PyObject*>operation, visit, argument)
+        operation = operation.after
+    operation = (<Channel>self).getters[0]
+    while operation != NULL and not stop:
+        stop = show(<PyObject*>operation, visit, argument)
+        operation = operation.after
+    return stop or traverse_rest_of_channel(self, visit, argument)
+
+
+cdef int clear_channel(PyObject* self) noexcept:
+    drop_waiters(<Channel>self)
+    return 0  # its items go with themselves: it may still be asked for them
+
+
 cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) noexcept:
     cdef int stop = show((<BaseTrampoline>self).held_coroutine, visit, argument) or show((<BaseTrampoline>self).held_sent, visit, argument)
     cdef PyObject* p = (<BaseTrampoline>self).first_parked
@@ -55,7 +86,10 @@ cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) no
 cdef int clear_trampoline(PyObject* self) noexcept:
     drop_parked(<BaseTrampoline>self)
     release(<BaseTrampoline>self)
-    return clear_rest_of_trampoline(self)
+    cdef Collector collecting = (<BaseTrampoline>self).collecting  # what its pseudothreads count by, who go later
+    cdef int failed = clear_rest_of_trampoline(self)
+    (<BaseTrampoline>self).collecting = collecting
+    return failed
 
 
 cdef int traverse_timers(PyObject* self, visitproc visit, void* argument) noexcept:
@@ -77,6 +111,9 @@ cdef int clear_timers(PyObject* self) noexcept:
 (<PyTypeObject*>Pseudothread).tp_clear = <inquiry>clear_pseudothread
 (<PyTypeObject*>Queue).tp_traverse = <traverseproc>traverse_queue
 (<PyTypeObject*>Queue).tp_clear = <inquiry>clear_queue
+(<PyTypeObject*>Node).tp_clear = <inquiry>clear_node
+(<PyTypeObject*>Channel).tp_traverse = <traverseproc>traverse_channel
+(<PyTypeObject*>Channel).tp_clear = <inquiry>clear_channel
 (<PyTypeObject*>BaseTrampoline).tp_traverse = <traverseproc>traverse_trampoline
 (<PyTypeObject*>BaseTrampoline).tp_clear = <inquiry>clear_trampoline
 (<PyTypeObject*>Timers).tp_traverse = <traverseproc>traverse_timers

@@ -11,22 +11,28 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
-from _thread import get_ident
+from _thread import _local, get_ident
+from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds, line_of
-from trampoline._base import Expired, Suspension, meaning_of, misuse, name_of, no_copy, no_coroutine, no_jump, no_moment, note_on, place_of
-from trampoline._base import resumed, seconds_of, sleeps_already
+from trampoline._base import Suspension, TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine
+from trampoline._base import kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
+from trampoline._base import resumed
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
 
-__all__ = ["BaseTrampoline", "Deadline", "Limit", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "collect",
+    "collect_threads", "is_coroutine", "sleep",
+]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -35,19 +41,23 @@ cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
 cdef PyObject* newest = NULL  # of all trampolines, which are linked from here; not owned
 cdef object base_schedule  # set at the end, when the class is there
-cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
+cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_resume = "resume", word_schedule = "schedule"
 cdef str word_note = "_note"
 cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
+cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump"
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
+include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_queue.pxi"
+include "_channel.pxi"
+include "_waiters.pxi"
 
 
 cdef class BaseTrampoline:
@@ -109,15 +119,18 @@ cdef class BaseTrampoline:
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         cdef PyFrameObject* frame = PyEval_GetFrame()
-        if name is not None or context is not None:
-            p.details = (name, context)
-            p.special = IN_CONTEXT if context is not None else 0
         if frame != NULL:
-            p.code = <object>ct_code(frame)
-            Py_DECREF(p.code)
+            p.about = <object>ct_code(frame)
+            Py_DECREF(p.about)
             mark(p, ct_instruction(frame))
+        if name is not None or context is not None:
+            p.about = (name, context, p.about)
+            if context is not None:
+                p.special |= IN_CONTEXT
         if not self.overridden:
             append(self, p)
             return p
@@ -144,8 +157,7 @@ cdef class BaseTrampoline:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
-            p = make(self, coroutine)
-            p.linked = stack if stack else None
+            p = make(self, coroutine, stack if stack else None)
         if exc:
             p.special |= THROWING
         Py_INCREF(val)
@@ -167,6 +179,7 @@ cdef class BaseTrampoline:
             Py_LeaveRecursiveCall()
             raise
         cdef PyObject* failure = loop(self, &result)
+        turns_end(self)
         Py_LeaveRecursiveCall()
         self.running = self.alone = False
         self.thread = None
@@ -175,6 +188,15 @@ cdef class BaseTrampoline:
             set_result(&result, NULL)
         leave(failure)
         return give(result)
+
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self.own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -266,6 +288,19 @@ cdef class BaseTrampoline:
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
 
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
+    @property
+    def _asks(self):
+        """Whether `_adapt()` is asked what stands for a coroutine that is no generator, too, and `_root()` for a root."""
+        return self.asks
+
+    @_asks.setter
+    def _asks(self, value):
+        self.asks = value
+
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
@@ -281,7 +316,30 @@ cdef class BaseTrampoline:
 call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
 
 
-include "_adding.pxi"
+include "_listed.pxi"
+
+
+cdef begin(BaseTrampoline t):
+    if t.thread is not None:
+        where = "inside itself" if t.thread == get_ident() else "by a second thread"
+        raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
+    t.thread = get_ident()
+    t.running = True
+    try:
+        check_overridden(t)
+        turns_begin(t)
+    except BaseException:
+        t.running, t.thread = False, None
+        raise
+
+
+cdef check_overridden(BaseTrampoline t):
+    t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
+
+
+include "_making.pxi"
+include "_levels.pxi"
+include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"

@@ -27,6 +27,8 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* returned
     cdef bint throwing = (p.special & THROWING) != 0
     cdef bint turned = p.state == RUNNING  # else somebody resumed it
+    if p.special & PROMPTLY:  # it cannot be taken back from whoever is shown it
+        value = without_pair(p)
     try:
         stack = nest(p)
     except BaseException as error:
@@ -51,11 +53,23 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
         lowest = root(p)
         if turned:
             hold_callers(t, p)
+        if p.levels != NULL:
+            follow(p)
         top, p.top = p.top, NULL
         p.linked = None
         end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
     return failure
+
+
+cdef PyObject* without_pair(Pseudothread p) noexcept:
+    """Have `p` be sent a value that is not taken back any more, and return that."""
+    cdef PyObject* pair = p.value
+    p.value = PyTuple_GET_ITEM(pair, 0)
+    p.special &= ~PROMPTLY
+    Py_INCREF(<object>p.value)
+    Py_DECREF(<object>pair)
+    return p.value
 
 
 cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
@@ -78,6 +92,8 @@ cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
 cdef nest(Pseudothread p):
     """Move the callers into nested pairs and return those."""
     cdef unsigned int level
+    if p.levels != NULL:
+        p.levels.linked += p.depth
     for level in range(p.depth):
         caller = <object>p.callers[level]
         p.linked = (caller, p.linked if p.linked is not None else ())
@@ -93,6 +109,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     if link(t, p):
         p.state = PARKED
         Py_INCREF(<object>suspension)
+        if p.levels != NULL:
+            parks(p)
         if p.special & INTERRUPTED:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
@@ -103,13 +121,16 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             return failure
     else:
         failure = ct_fetch()
-    suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
+    p.special = p.special & ~PROMPTLY | THROWING
+    suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
         if t.outside:
             t.outside.discard(p)
         unlink(t, p)
         p.state = RUNNING
+        if p.levels != NULL:
+            woke(p)
     if p.state == RUNNING:
         failure = go_on(t, p)
     Py_XDECREF(suspension)

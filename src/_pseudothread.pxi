@@ -23,6 +23,8 @@ cdef class Pseudothread:
         raise no_copy(self)
 
     def __dealloc__(self):
+        if self.levels != NULL:
+            let_levels_go(self)
         drop_stack(self)
 
     def __call__(self):
@@ -39,11 +41,14 @@ cdef class Pseudothread:
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
         cdef PyObject** turn = t.turn
+        cdef bint by_hand = collectors_used and turns_begin(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
         t.turn = &current
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
         t.turn = turn
         release(t)
+        if by_hand:
+            turns_end(t)
         Py_DECREF(self)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
         leave(failure)
@@ -55,6 +60,10 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef PyObject* suspension = unpark(self, "resume")
+        if self.levels != NULL:
+            woke(self)
+        if self.special & PROMPTLY:
+            value = (value, <object>suspension)
         Py_INCREF(value)
         self.value = <PyObject*>value
         cdef BaseTrampoline t = self.trampoline
@@ -80,7 +89,7 @@ cdef class Pseudothread:
         cdef PyObject* failure = NULL
         cdef PyObject* top
         cdef PyObject* held
-        cdef bint parked = self.state == PARKED
+        cdef bint parked = self.state == PARKED, given = (self.special & PROMPTLY) != 0
         if self.state == ENDED:
             return
         if self.state == RUNNING:
@@ -92,18 +101,28 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~THROWING
+        self.special &= ~(THROWING | PROMPTLY)
         if parked:
             failure = withdraw(held, self)
+        elif given:
+            failure = dropped(PyObject_CallMethodObjArgs(
+                PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
         Py_XDECREF(held)
+        cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
+        if self.levels != NULL:
+            self.levels.closing = True
         while True:
             top = self.top
             failure = close_one(self, top, failure)
+            if self.levels != NULL:
+                closes(self)
             if not pop(self):
                 break
             Py_DECREF(<object>top)
         Py_INCREF(self)
         end(self, top, NULL, VALUE)
+        if by_hand:
+            turns_end(self.trampoline)
         Py_DECREF(self)
         Py_DECREF(<object>top)
         leave(failure)
@@ -154,8 +173,9 @@ cdef class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        if self.details is not None and self.details[0] is not None:
-            return self.details[0]
+        cdef PyObject* name = detail(self, NAME)
+        if name != NULL:
+            return <object>name
         return name_of(root(self)) if self.top != NULL else None
 
     @property
@@ -166,12 +186,13 @@ cdef class Pseudothread:
     @property
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
-        return None if self.code is None else line_of(self.code, <int>(self.place & 0xFFFFF) << 1)
+        cdef PyObject* code = detail(self, CODE)
+        return None if code == NULL else line_of(<object>code, <int>(self.place & 0xFFFFF) << 1)
 
     @property
     def age(self):
         """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
-        if self.code is None:
+        if detail(self, CODE) == NULL:
             return None
         cdef unsigned int moment = (<unsigned int>self.moment << 12) | (self.place >> 20)
         return ((ct_sixteenths() - moment) & 0xFFFFFFF) / 16.0
@@ -188,8 +209,26 @@ cdef class Pseudothread:
         if self.state != ENDED:
             self.special |= INTERRUPTED
 
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        cdef PyObject* value = self.value
+        if self.state != QUEUED or self.special & THROWING:
+            return False
+        Py_INCREF(error)
+        self.value = <PyObject*>error
+        self.special |= THROWING
+        Py_XDECREF(value)
+        return True
+
+    @property
+    def _context(self):
+        """The context of its turns, or None."""
+        cdef PyObject* context = detail(self, CONTEXT)
+        return <object>context if context != NULL else None
+
     def _note(self):
-        note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
+        cdef PyObject* name = detail(self, NAME)
+        note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]
@@ -206,11 +245,13 @@ cdef PyObject* throw_parked(Pseudothread p, error) noexcept:
     if t.outside:
         t.outside.discard(p)
     unlink(t, p)
+    if p.levels != NULL:
+        woke(p)
     Py_INCREF(error)
     t.leaving += 1
     cdef PyObject* failure = withdraw(suspension, p)
     p.value = <PyObject*>error
-    p.special |= THROWING
+    p.special = p.special & ~PROMPTLY | THROWING
     cdef PyObject* other = go_on(t, p)
     t.leaving -= 1
     Py_DECREF(<object>suspension)
@@ -227,7 +268,11 @@ cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure)
     if error == NULL:
         return ct_fetch()
     p.special |= THROWING
+    global ct_promptly
+    cdef int promptly = ct_promptly
+    ct_promptly = 0  # whatever waits is refused
     cdef int outcome = resume(p, coroutine, error, &got)
+    ct_promptly = promptly
     Py_DECREF(<object>error)
     if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
         return got

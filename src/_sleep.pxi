@@ -71,6 +71,8 @@ cdef inline PyObject* resume_from(ct_Sleep* s, Pseudothread p) noexcept:
         return NULL
     p.value, p.state = NULL, TAKEN
     unlink(t, p)
+    if p.levels != NULL:
+        woke(p)
     cdef PyObject* failure = go_on(t, p)
     Py_DECREF(<object><PyObject*>s)  # what the pseudothread had of it
     return failure
@@ -237,13 +239,13 @@ cdef inline void number_off(ct_Sleep* s) noexcept:
 
 
 sleep, Limit = ct_make_sleep(Suspension, seconds_of), ct_make_limit(Suspension)
-for made, name, function in (
+for owner, name, function in (
     (sleep, "suspend", _sleep_suspend), (sleep, "withdraw", _sleep_withdraw), (sleep, "_ready", _sleep_ready),
     (Limit, "suspend", _limit_suspend), (Limit, "lift", _limit_lift), (Limit, "_ready", _limit_ready),
     (Limit, "__reduce__", _limit_reduce),
 ):
-    function.__name__, function.__qualname__ = name, f"{made.__name__}.{name}"
-    setattr(made, name, function)
+    function.__name__, function.__qualname__ = name, f"{owner.__name__}.{name}"
+    setattr(owner, name, function)
 sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for = _sleep_elsewhere, _sleep_withdraw, _limit_elsewhere, _interrupt_for
-del made, name, function, _sleep_suspend, _sleep_withdraw, _sleep_ready, _sleep_elsewhere, _limit_suspend, _limit_lift, _limit_ready
+del owner, name, function, _sleep_suspend, _sleep_withdraw, _sleep_ready, _sleep_elsewhere, _limit_suspend, _limit_lift, _limit_ready
 del _interrupt_for, _limit_reduce

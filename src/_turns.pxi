@@ -4,11 +4,15 @@
 cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
     """Make turns. Return the error that leaves run(), or NULL."""
     cdef PyObject* entry
-    cdef PyObject* failure
+    cdef PyObject* failure = NULL
     cdef Queue queue
     cdef int look = TURNS
     cdef bint alive  # asked before the queue: another thread takes one out of what is parked, and then queues it
     while t.running:
+        if t.era:
+            failure = between_turns(t)
+            if failure != NULL:
+                break
         alive = t.first_parked != NULL or t.leaving != 0
         queue = t.own
         if queue is None:
@@ -20,17 +24,19 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             entry = failure = NULL
         if entry == NULL:
             if failure != NULL or not alive:
-                return failure
+                break
             if t.held_coroutine != NULL or t.held_sent != NULL:
                 release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
             elif t.virtual and t.timers is not None and t.timers.alone and not t.outside and not t.leaving and jumps(t, &failure):
                 pass
             elif failure != NULL or not waits(t, &failure):
-                return failure
+                break
             continue
         let_go_before(t, entry)
         if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
             look -= 1
+            if t.era:
+                t.collecting.turn += 1  # somebody runs while others are queued
             failure = call_entry(t, entry, result)
         elif (<Pseudothread>entry).state == ENDED and (<Pseudothread>entry).value == NULL:
             Py_DECREF(<object>entry)  # closed while it stood in a queue that is not ours
@@ -47,17 +53,18 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             look -= 1  # for a turn that ended in a wait
             Py_DECREF(<object>entry)
         if failure != NULL:
-            return failure
+            break
         if look > FEW and (t.first_parked != NULL or t.limits):
             look = FEW
         if look <= 0:
             look = TURNS
             if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
-                return ct_fetch()
-            failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
+                failure = ct_fetch()
+            else:
+                failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
             if failure != NULL:
-                return failure
-    return NULL
+                break
+    return failure
 
 
 cdef inline bint jumps(BaseTrampoline t, PyObject** failure) noexcept:
@@ -95,6 +102,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
 
     `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
     """
+    global ct_promptly
     cdef PyObject* p = current[0]
     cdef PyObject* top = (<Pseudothread>p).top
     cdef PyObject* sent
@@ -102,21 +110,27 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* let_go
     cdef PyObject* got
     cdef PyObject* failure
-    cdef int outcome
+    cdef int outcome, promptly = ct_promptly
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
     (<Pseudothread>p).value = NULL
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
+        ct_promptly = MOST_PROMPT
         if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
             outcome = send_to_generator(top, sent, &got)
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
         if outcome == NEXT:
-            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
-            if outcome == ADAPT:
-                outcome = adapted(t, &got)
+            if PyGen_CheckExact(got):
+                outcome = CALL
+            else:
+                outcome = meaning(&got)
+                if outcome > ERROR or outcome == CALL and t.asks:
+                    (<Pseudothread>p).value = sent  # its address would keep it out of a register
+                    outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
+                    sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
@@ -148,6 +162,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             (<Pseudothread>p).value = NULL
         Py_XDECREF(sent)
         Py_XDECREF(let_go)
+    ct_promptly = promptly
     t.held_coroutine, t.held_sent = let_go, sent
     failure = NULL
     if outcome == NEXT:
@@ -180,6 +195,13 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == ERROR:
         outcome = caught(&got)
     let_go[0] = p.top
+    if outcome == TAIL and p.trampoline.asks and not PyGen_CheckExact(got):
+        outcome = rooted(p.trampoline, &got)
+    if p.levels != NULL and outcome != VALUE:
+        if outcome == ERROR:
+            failed(p)
+        else:
+            replaced(p, got)
     if outcome == TAIL:
         p.top = got
         return NEXT
@@ -194,6 +216,8 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
     cdef PyObject* traceback
+    if p.levels != NULL:
+        levels_end(p, got != NULL)
     p.state = ENDED
     free_callers(p)
     p.value = got
@@ -203,16 +227,16 @@ cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexce
         if traceback != NULL:
             p.linked = <object>traceback
             Py_DECREF(p.linked)
-    if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
+    if outcome == ERROR or PyTuple_CheckExact(<PyObject*>p.about) or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
         keep_name(p, root)
 
 
 cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
     """Nothing of the user's in Python runs here, so no Ctrl-C can strike: it would be lost."""
-    cdef PyObject* name
-    cdef PyObject* details
-    if p.details is not None and <PyObject*>p.details[0] != Py_None:
-        name = <PyObject*>p.details[0]
+    cdef PyObject* name = detail(p, NAME)
+    cdef PyObject* code = detail(p, CODE)
+    cdef PyObject* about
+    if name != NULL:
         Py_INCREF(<object>name)
     else:
         name = PyObject_GetAttr(root, <PyObject*>word_qualname)
@@ -220,13 +244,13 @@ cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
             PyErr_Clear()
             Py_XDECREF(name)
             name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
-    details = PyTuple_Pack(2, name, Py_None) if name != NULL else NULL
+    about = PyTuple_Pack(3, name, Py_None, code if code != NULL else Py_None) if name != NULL else NULL
     Py_XDECREF(name)
-    if details == NULL:
+    if about == NULL:
         PyErr_Clear()  # no memory for it: then it has no name
         return
-    p.details = <tuple>details
-    Py_DECREF(<object>details)
+    p.about = <object>about
+    Py_DECREF(<object>about)
 
 
 cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:

@@ -292,9 +292,9 @@ def test_a_host_is_woken_by_files_and_deadlines_and_by_nothing_else(t):
             t.add(coroutine)
         host = Host(t)
         host.run()
-    assert host.reasons["deadline"] <= 30 + 10, "so many sleeps; the clock of select() may be early by a little"
-    assert host.reasons["file"] <= 1 + 20 + 10 + 10, "the add() before it, what is read, what a thread has done, and to spare"
-    assert host.reasons["more"] <= 60, "one for each time that something came in late in a step"
+    assert host.reasons["deadline"] <= 2 * (20 + 10) + 20, "so many sleeps; the clock of select() may be early by a little"
+    assert host.reasons["file"] <= 2 * (1 + 20 + 10) + 20, "the add() before it, what is read, and what a thread has done"
+    assert host.reasons["more"] <= 100, "now and then, where something came in late in a step"
 
 
 @WATCHED

@@ -11,6 +11,7 @@ import weakref
 from contextlib import suppress
 
 import pytest
+from conftest import collect
 from wires import LIMIT, Counting, descriptors, error_of, pair, place, play, reset, value_of
 
 from trampoline import (
@@ -172,7 +173,7 @@ def test_a_writer_that_is_dropped_lets_its_socket_go(core):
         ours.setblocking(False)
         del t, ours
         with pytest.warns(ResourceWarning, match="unclosed"):
-            gc.collect()
+            collect()
         assert watched() is None
 
 
@@ -211,7 +212,7 @@ def test_the_echo_handler_of_the_pep_ends_each_connection_and_never_spins(core, 
         handlers.clear()
     reactor.close()
     del reactor
-    gc.collect()
+    collect()
     assert descriptors() == before
 
 
@@ -239,7 +240,7 @@ def test_a_client_of_the_peps_server_that_closes_its_own_half_gets_its_end(core)
         t.add(timeout(LIMIT, asks()))
         t.run()
         assert got == [b"question"]
-    gc.collect()
+    collect()
 
 
 def test_a_lost_connection_that_somebody_writes_to_is_not_shut_down(core, tcp):
@@ -281,7 +282,7 @@ def test_each_of_many_is_told_that_a_connection_is_lost(core, ends):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
 def test_no_descriptor_left_for_an_accept(core):
-    import resource
+    resource = pytest.importorskip("resource", reason="limits of descriptors are POSIX's")
 
     def accepts():
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -12,10 +12,13 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._locks import Lock, Semaphore
     from trampoline._reactor import Reactor
+    from trampoline._synchronising import Event
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
     from trampoline._virtual import VirtualClock
+    from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -31,15 +34,21 @@ if TYPE_CHECKING:
     )
 
 del TYPE_CHECKING
+Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
 
 __version__ = "0.1.0"
 __all__ = [
+    "Channel",
+    "ChannelClosed",
     "ConnectionLost",
     "Deadlock",
+    "Event",
+    "Lock",
     "Pseudothread",
     "Reactor",
+    "Semaphore",
     "Suspension",
     "TailCall",
     "Trampoline",
@@ -64,11 +73,15 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
+    "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
     "Reactor": "_reactor",
     "VirtualClock": "_virtual",
     "dump_on_signal": "_dump",
     "in_thread": "_threads",
+    "Event": "_synchronising",
+    "Lock": "_locks",
+    "Semaphore": "_locks",
     "sleep": "_time",
     "timeout": "_time",
 }

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
-from math import inf
-from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
+from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +27,10 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-CALL, VALUE, TAIL, WAIT, ERROR, ADAPT = range(6)  # what a turn ended with, its outcome; ADAPT is looked at again
-kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT or ADAPT
+CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT = range(7)  # what a turn ended with, its outcome; the last two are looked at again
+MOST_PROMPT = 100  # waits that were none, in a row, until others have their turns
+promptly = [0]  # how many more there may be in this turn, for the core in Python
+kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -51,6 +52,8 @@ class Suspension:
     Right after the yield `suspend(pseudothread)` is called. It sees to it that `pseudothread.resume(value)` or `.throw(error)` is called
     later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when `throw()` or `close()` ends the
     waiting, whoever calls them, the suspension itself too.
+
+    A class whose instances often need not be waited for defines `at_once(pseudothread)` too, which is asked first.
     """
 
     __slots__ = ("__weakref__",)
@@ -67,6 +70,17 @@ class Suspension:
         On the thread that does so. An error raised here goes to whoever calls `throw()` or `close()`; neither is given up for that.
         """
 
+    def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
+        """Return what `pseudothread` gets without waiting, or NotImplemented: it is parked then, and `suspend()` called.
+
+        With what this returns it goes on in the same turn. An error raised here arrives at the yield. After 100 times in a row this is
+        not asked, so that others have their turns: `suspend()` must do the same then, by `pseudothread.resume(value)`.
+        """
+        return NotImplemented
+
+    def take_back(self, pseudothread: core.Pseudothread[Any], value: Any) -> object:
+        """Have `value` back: `pseudothread` was resumed with it, and closed before its turn. Asked of a class with `at_once()` only."""
+
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
 
@@ -74,6 +88,13 @@ class Suspension:
 
 
 if TYPE_CHECKING:
+
+    class Awaited(Suspension, Awaitable[T_co], Iterable[Any]):
+        """A suspension whose value is known, for `yield from` or `await`."""
+
+        def __iter__(self) -> Generator[Any, Any, T_co]: ...
+
+        __await__ = __iter__
 
     def call(callee: AnyCoroutine[T], /) -> Called[T]:
         """Call a coroutine with its type known."""
@@ -92,29 +113,26 @@ else:
         return (yield (callee, callee := None)[0])
 
 
-_own_codes: tuple[CodeType, ...] = (call.__code__, Suspension.__iter__.__code__)
-
-
-class Expired(BaseException):
-    """What unwinds a coroutine whose time is up. No GeneratorExit: at a `yield from` that would close the callee, not go through it."""
-
-    def __str__(self) -> str:
-        return "the seconds of a timeout() are up"
+own_codes: set[CodeType] = {call.__code__, Suspension.__iter__.__code__}
 
 
 def end_of_call(caller: object) -> None:
     """End the `call()` at which `caller` stands, if it does, before an error is thrown in: else the traceback would show it."""
     inner = _inner(caller)
     while inner is not None:
-        if _ask(inner, "gi_code") in _own_codes:
+        if _ask(inner, "gi_code") in own_codes:
             inner.close()
             return
         inner = _inner(inner)
 
 
 def _inner(coroutine: object) -> Any:
-    if _ask(coroutine, "gi_running") or _ask(coroutine, "cr_running"):
-        return None  # CPython 3.12 takes what is no instruction for one then, and may crash
+    # First whether it runs, and nothing in between: of a coroutine that another thread has begun to run CPython 3.11 and 3.12 look for what
+    # it delegates to in the wrong place, and crash.
+    if type(coroutine) is GeneratorType:
+        return None if coroutine.gi_running else coroutine.gi_yieldfrom
+    if type(coroutine) is CoroutineType:
+        return None if coroutine.cr_running else coroutine.cr_await
     return _ask(coroutine, "gi_yieldfrom") or _ask(coroutine, "cr_await")
 
 
@@ -140,7 +158,10 @@ def meaning_of(got: object) -> int:
     """Say what it means to yield `got`, and remember it in `kinds` for its type."""
     kind = type(got)
     try:
-        meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
+        if isinstance(got, Suspension):
+            meaning = WAIT if getattr(kind, "at_once", Suspension.at_once) is Suspension.at_once else PROMPT
+        else:
+            meaning = CALL if isinstance(got, (Generator, Coroutine)) else VALUE
         if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
@@ -224,13 +245,42 @@ def places_of(coroutine: object) -> list[tuple[str, int, str]]:
 
 def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:
     """Give code, frame and name of `coroutine` and of all that it delegates to; nothing if it has no code."""
-    while (code := _code_of(coroutine)) is not None and code not in _own_codes:
+    while (code := _code_of(coroutine)) is not None and code not in own_codes:
         yield code, _ask(coroutine, "gi_frame") or _ask(coroutine, "cr_frame"), name_of(coroutine)
         coroutine = _inner(coroutine)
 
 
 def _code_of(coroutine: object) -> Any:
     return _ask(coroutine, "gi_code") or _ask(coroutine, "cr_code")
+
+
+def code_of(coroutine: object) -> CodeType | type:
+    """Return the code object of `coroutine`, or its class if it has none. No line of the user's runs."""
+    kind = type(coroutine)
+    if isinstance(coroutine, GeneratorType):  # nobody can derive from it
+        return coroutine.gi_code
+    for attribute in ("gi_code", "cr_code"):
+        for base in type.mro(kind):
+            found = base.__dict__.get(attribute)
+            if isinstance(found, (GetSetDescriptorType, MemberDescriptorType)):
+                code = found.__get__(coroutine, kind)
+                if isinstance(code, CodeType):
+                    return code
+    return kind
+
+
+def has_begun(coroutine: object) -> bool:
+    """Return whether `coroutine` may have been resumed ever: of a class of the user's nobody knows."""
+    kind = type(coroutine)
+    if kind is not GeneratorType and kind is not CoroutineType:
+        return True
+    it: Any = coroutine
+    frame, running = (it.gi_frame, it.gi_running) if kind is GeneratorType else (it.cr_frame, it.cr_running)
+    if frame is None or running:
+        return True
+    if sys.version_info >= (3, 11):
+        return bool(it.gi_suspended if kind is GeneratorType else it.cr_suspended)
+    return bool(frame.f_lasti != -1)
 
 
 def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
@@ -241,24 +291,9 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
     return code.co_filename, code.co_firstlineno
 
 
-def seconds_of(where: str, seconds: float) -> float:
-    """Return a number of seconds, inf perhaps. TypeError for what is none, ValueError if it is negative or nan."""
-    try:
-        known = float(seconds) if hasattr(type(seconds), "__float__") or hasattr(type(seconds), "__index__") else None  # of no text
-    except OverflowError:
-        known = inf if seconds > 0 else -inf
-    except (TypeError, ValueError):
-        known = None
-    if known is None:
-        raise TypeError(f"{where} takes a number of seconds, not {describe(seconds)}{not_yielded(seconds)}")
-    if not known >= 0:
-        raise ValueError(f"{where} takes a number of seconds from 0 on, not {describe(seconds)}: write max(0, ...) where it is computed")
-    return known
-
-
-def no_copy(what: object) -> TypeError:
+def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:
     """Return the TypeError for copy() and pickle."""
-    return TypeError(f"cannot copy or pickle {describe(what)}: coroutines are not copied")
+    return TypeError(f"cannot copy or pickle {describe(what)}: {why}")
 
 
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:
@@ -292,21 +327,6 @@ def thrown(pseudothread: core.Pseudothread[Any], suspension: object, error: Base
             raise
         return False
     return True
-
-
-def no_moment(when: float, clock: object) -> ValueError:
-    """Return the ValueError for a deadline that is nan."""
-    return ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(clock)}, should give numbers")
-
-
-def no_jump(clock: object, when: float) -> RuntimeError:
-    """Return the RuntimeError for a virtual clock that does not jump."""
-    return RuntimeError(f"the clock, {describe(clock)}, was told to jump to {when!r} and shows less: its jump(when) should set it to that")
-
-
-def sleeps_already(sleep: object, _: object = None) -> RuntimeError:
-    """Return the RuntimeError for a sleep that two want at once."""
-    return RuntimeError(f"another pseudothread waits for this {sleep!r} already: make one for each wait")
 
 
 def ignored_exit(coroutine: object, got: object) -> RuntimeError:

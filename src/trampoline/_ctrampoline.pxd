@@ -2,7 +2,7 @@
 of what is parked. None of it raises, and none of it runs a line of the user's but where something is let go.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF
 
@@ -11,13 +11,46 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, NEXT
+cdef enum:
+    NAME, CONTEXT, CODE
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
+    PROMPTLY = 8
+    COLLECTED = 16
+    MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
+
+
+cdef enum:
+    NOT_WAITING, IS_READY, IS_PARKED  # what a pseudothread waits for while its coroutine is not resumed
+
+ctypedef struct Level:
+    PyObject* node
+    long long pushed
+
+ctypedef struct Levels:
+    Level* levels  # what a turn touches comes first
+    unsigned int depth
+    unsigned int linked  # how many of the callers are in the nested pairs of `linked`
+    long long era  # that of the trampoline from which on none of its turns was missed
+    long long since, since_run  # since when it waits; and what `run` was then
+    long long turn
+    char waiting, woken, closing
+    unsigned int capacity
+    Level few[2]  # where `levels` points until there are more
+    PyObject* collector
+    PyObject* p  # whose they are; not owned
+    Levels* near[2]  # its neighbours in the collector's list of all
+    long long woken_at, number
+
+ctypedef struct Event:
+    PyObject* node
+    long long number, start, duration
+    bint waited
 
 
 cdef class Pseudothread:
@@ -27,19 +60,30 @@ cdef class Pseudothread:
     cdef unsigned int depth, capacity
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
-    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
+    cdef char state, special  # special: a set of THROWING and what follows it above
     cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
     cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
-    cdef object linked, code
-    cdef tuple details  # (name, context), or None: nearly all have neither
+    cdef object linked
+    cdef object about  # the code where it was added; as a tuple (name, context, code) where it has more; or None. detail() reads it
+    cdef Levels* levels  # while its trampoline collects
     cdef object __weakref__
 
 
 cdef class Queue:
     cdef PyObject** ring
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
+    cdef object __weakref__
+
+
+cdef class Channel:
+    cdef Queue items
+    cdef Py_ssize_t room  # -1: no limit
+    cdef bint is_closed
+    cdef ct_Operation* putters[2]  # who waits to put: the first and the last
+    cdef ct_Operation* getters[2]
     cdef object __weakref__
 
 
@@ -47,6 +91,7 @@ cdef class BaseTrampoline:
     cdef object any_queue
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
+    cdef bint asks  # whether _adapt() is asked for coroutines that are no generators, too
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
@@ -57,6 +102,11 @@ cdef class BaseTrampoline:
     cdef set outside  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
+    cdef Collector own_collector, collecting
+    cdef long long era, epoch  # the numbers of when it took that up, and of when that came into use; 0: it does not collect
+    cdef PyObject* straddling  # the pseudothread during whose turn it was begun to collect; not owned
+    cdef long long entered_in  # 0, or the collector's epoch when it was told of run()
+    cdef PyObject* outer  # and its account then
     cdef PyObject* held_coroutine  # a tuple of it and its callers where `schedule` dropped those
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
@@ -91,6 +141,30 @@ cdef class Timers:
     cdef VirtualClock ours  # the clock, if it is one of ours, else None
     cdef bint virtual
     cdef bint alone  # whether no reactor is in use
+cdef class Node:
+    cdef Node parent_node, last
+    cdef PyObject* last_code  # of what was called from here last, and went to the node `last`
+    cdef object own_code
+    cdef list below
+    cdef dict known  # the address of a code: the node it goes to
+    cdef long long called, resumed, time, spanned, was_ready, was_parked, failed, closings, living, older
+    cdef object __weakref__
+
+
+cdef class Collector:
+    cdef long long last  # when the clock was read last: up to then all time is accounted for
+    cdef PyObject* account  # the node of the coroutine that is being resumed, or NULL: the loop's; not owned
+    cdef object clock  # None: the system's
+    cdef bint dirty  # whether anything of the user's may have run since
+    cdef bint odd  # whether it has a clock of its own, or a timeline
+    cdef unsigned int inside, bound
+    cdef long long epoch, turn, number, offset, looped, ran
+    cdef Node top
+    cdef Levels* first
+    cdef object thread, failure
+    cdef Event* events
+    cdef size_t room, happened
+    cdef object __weakref__
 
 
 # Objects and errors.
@@ -118,6 +192,16 @@ cdef inline void release(BaseTrampoline t) noexcept:
 
 
 # The stack of a pseudothread.
+
+cdef inline PyObject* detail(Pseudothread p, int which) noexcept:
+    """Return its NAME, its CONTEXT or the CODE where it was added, borrowed, or NULL."""
+    cdef PyObject* found = <PyObject*>p.about
+    if PyTuple_CheckExact(found):
+        found = PyTuple_GET_ITEM(found, which)
+    elif which != CODE:
+        return NULL
+    return found if found != Py_None else NULL
+
 
 cdef inline bint grow(Pseudothread p) noexcept:
     cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
@@ -148,6 +232,8 @@ cdef inline bint pop(Pseudothread p) noexcept:
     if p.linked is None:
         p.top = NULL
         return False
+    if p.levels != NULL:
+        p.levels.linked -= 1
     caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
     Py_INCREF(caller)
     p.top = <PyObject*>caller
@@ -219,6 +305,17 @@ cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
     return True
 
 
+cdef inline bint push_first(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.head = (queue.head - 1) & queue.mask
+    queue.ring[queue.head] = entry
+    queue.count += 1
+    return True
+
+
 cdef inline PyObject* take(Queue queue) noexcept:
     cdef PyObject* entry = queue.ring[queue.head]
     queue.head = (queue.head + 1) & queue.mask
@@ -276,7 +373,7 @@ cdef inline void drop_entries(Queue queue) noexcept:
     queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
     for index in range(count):
         entry = ring[(head + index) & mask]
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED:
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED and not queue.of_values:
             (<Pseudothread>entry).state = TAKEN
     for index in range(count):
         Py_DECREF(<object>ring[(head + index) & mask])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, TextIO
+
+_NEVER = [getattr(signal, name) for name in ("SIGKILL", "SIGSTOP") if hasattr(signal, name)]
 
 
 def dump_on_signal(number: int | None = None, file: TextIO | None = None, *, locals: bool = False, chain: bool = False) -> Any:
@@ -45,6 +48,8 @@ def dump_on_signal(number: int | None = None, file: TextIO | None = None, *, loc
             before(number, frame)
 
     try:
+        if number in _NEVER:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # PyPy and Pyodide would take the handler, and never call it
         return signal.signal(number, dump)
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"signal {describe(number)} cannot be caught: {error}. SIGUSR1 can, for instance") from None

@@ -10,7 +10,8 @@ from io import UnsupportedOperation
 from math import inf
 from time import monotonic
 
-from trampoline._base import describe, seconds_of
+from trampoline._base import describe
+from trampoline._seconds import seconds_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ whose attempt is only a look. The other operations, each a class with an attempt
 from __future__ import annotations
 
 import errno
+import sys
 from operator import index
 
 from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 AGAIN = object()  # it would block
 RETRY = 0.01  # seconds
+_ON_CPYTHON = sys.implementation.name == "cpython"
 
 
 class ConnectionLost(ConnectionError):
@@ -202,4 +204,7 @@ def buffer_of(where: str, data: Any) -> Any:
         view = memoryview(data)
     except TypeError:
         raise TypeError(f"{where} takes bytes or another buffer, not {describe(data)}{not_yielded(data)}") from None
-    return view.cast("B") if view.contiguous else view.tobytes()
+    if not _ON_CPYTHON or not view.contiguous:  # elsewhere a view lasts until it is collected, and until then a bytearray cannot grow
+        with view:
+            return view.tobytes()
+    return view.cast("B")

@@ -17,8 +17,10 @@ from trampoline._base import (
     name_of,
     no_copy,
     place_of,
+    promptly,
 )
-from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
+from trampoline._pycollecting import Everywhere, turns_begin, turns_end
+from trampoline._pyresume import INTERRUPTED, PROMPTLY, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
@@ -33,7 +35,7 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_moment",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels", "_moment",
         "__weakref__",
     )  # fmt: skip
 
@@ -45,7 +47,7 @@ class Pseudothread:
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = None
         return p
 
     def __init__(self, *args, **kwargs):
@@ -63,6 +65,7 @@ class Pseudothread:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
+        by_hand = Everywhere.used and turns_begin(trampoline)
         try:
             if trampoline._advance(self, None) is None:
                 return None
@@ -73,6 +76,8 @@ class Pseudothread:
             raise error
         finally:
             trampoline._held, trampoline._current = held, current
+            if by_hand:
+                turns_end(trampoline)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block it would have got one
             self = error = context = None  # the frames of a traceback hold those that called them
@@ -86,7 +91,9 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("resume")
-            self._payload = value
+            self._payload = (value, suspension) if self._special & PROMPTLY else value
+            if self._levels is not None:
+                self._levels.woken()
             trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -102,11 +109,13 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("throw into")
+            if self._levels is not None:
+                self._levels.woken()
             try:
                 suspension.withdraw(self)
             finally:
                 self._payload = error
-                self._special |= THROWING
+                self._special = self._special & ~PROMPTLY | THROWING
                 trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -122,24 +131,31 @@ class Pseudothread:
             return
         if self._state == RUNNING:
             raise self._misuse("close")
-        failure, parked = None, self._state == PARKED
+        failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
         held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._payload = RUNNING, None
-        if parked:
+        self._state, self._payload, self._special = RUNNING, None, self._special & ~PROMPTLY
+        if parked or given:
             try:
-                held.withdraw(self)
+                held.withdraw(self) if parked else held[1].take_back(self, held[0])
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
         del held  # its end may look at us
+        by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
+        if levels is not None:
+            levels._closing = True
         while True:
             failure = _close(self, failure)
+            if levels is not None:
+                levels.closed()
             if not self._stack:
                 break
             self._top, self._stack = self._stack
         self._end(MISSING, VALUE)
+        if by_hand:
+            turns_end(self._trampoline)
         if failure is not None:
             context = failure.__context__
             try:
@@ -224,6 +240,14 @@ class Pseudothread:
         if self._state != ENDED:
             self._special |= INTERRUPTED
 
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        if self._state != QUEUED or self._special & THROWING:
+            return False
+        self._payload = error
+        self._special |= THROWING
+        return True
+
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
         return misuse(verb, self, why)
@@ -243,6 +267,9 @@ class Pseudothread:
         self._state = ENDED
         self._top = self._stack = self._context = None
         self._payload, self._special = value, 0
+        if self._levels is not None:
+            self._levels.ended(self, outcome, by_turn=outcome == ERROR or value is not MISSING)
+            self._levels = None
         if outcome == ERROR:
             self._special = THROWING
             self._stack = value.__traceback__  # for result(), which must not make it longer each time
@@ -315,7 +342,8 @@ class Queue:
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
-    top = p._top
+    top, outer = p._top, promptly[0]
+    promptly[0] = 0  # whatever waits is refused
     try:
         got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):
@@ -324,6 +352,7 @@ def _close(p, failure):
         raised.__traceback__ = behind(raised.__traceback__)
         return raised
     finally:
+        promptly[0] = outer
         p = failure = None  # the frames of a traceback hold those that called them
     return ignored_exit(top, got)
 

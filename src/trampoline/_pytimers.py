@@ -11,7 +11,8 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import Expired, Suspension, no_jump, no_moment, resumed, seconds_of, sleeps_already
+from trampoline._base import Suspension, resumed
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
 
 _MANY = 100  # cancelled deadlines that may lie about
 

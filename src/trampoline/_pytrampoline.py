@@ -12,7 +12,8 @@ when the next entry has been taken from the queue and not yet called (the recipe
 enters a traceback, it is cut off again before the error goes on.
 
 Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
-`_pytimers.py`, time.
+`_pytimers.py`, time. Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what;
+`_pylevels.py`, how.
 """
 
 from __future__ import annotations
@@ -22,26 +23,33 @@ from _thread import get_ident
 from _weakref import ref
 from contextvars import Context
 from time import monotonic
+from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pychannel import Channel
+from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
+from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Deadline", "Limit", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "is_coroutine", "sleep"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "collect",
+    "collect_threads", "is_coroutine", "sleep",
+]  # fmt: skip
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out
-_ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
 
 
 class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside", "_overridden", "_parked",
-        "_queue", "_runner", "_running", "_timers", "_waker_", "__weakref__",
+        "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
+        "_overridden", "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_timers", "_token", "_waker_",
+        "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -51,6 +59,7 @@ class BaseTrampoline(Turns):
         self._queue = Queue()
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
+        self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
         self._current = None  # the entry whose turn it is
         self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
@@ -61,6 +70,10 @@ class BaseTrampoline(Turns):
         self._look_at = 0.0  # when to look next at what waits
         self._timers = None  # the deadlines, from the first on; None if the reactor has its own
         self._outside = set()  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
+        self._own_collector = None
+        self._era = None  # while it collects: with which collector, and that from when on
+        self._token = None  # what that collector is to be told at the end of run()
+        self._straddling = None  # the Levels of the pseudothread during whose turn it was begun to collect
         self._check_overridden()
         _enlist(self)
         return self
@@ -102,13 +115,14 @@ class BaseTrampoline(Turns):
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
         if context is not None:
-            p._special = IN_CONTEXT
+            p._special |= IN_CONTEXT
         p._name, p._context = name, context
-        if _ON_CPYTHON:
-            frame = sys._getframe(1)
-            p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
+        frame = sys._getframe(1)
+        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -174,6 +188,15 @@ class BaseTrampoline(Turns):
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
             result = error = context = following = None  # the frames of a traceback hold those that called them
 
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self._own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
+
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         self._running = self._alone = False
@@ -188,6 +211,15 @@ class BaseTrampoline(Turns):
             if type(entry) is Pseudothread:
                 return entry
         return next(iter(self._parked), None)
+
+    def _own_entries(self):
+        """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
+        return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
+
+    def _whose_turn(self):
+        """Return the pseudothread of this trampoline that is running, or None."""
+        p = self._current
+        return p if type(p) is Pseudothread and p._trampoline is self and p._state == RUNNING else None
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
@@ -215,6 +247,10 @@ class BaseTrampoline(Turns):
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
+
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
 
     @property
     def _waker(self):
@@ -245,11 +281,13 @@ class BaseTrampoline(Turns):
             raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
         self._running = True
         self._check_overridden()
+        turns_begin(self)
 
     def _finish(self, mine):
         if self._runner.get("by") is mine:
             self._running = self._alone = False
             self._current = None
+            turns_end(self)
             del self._runner["by"]
             self._held = None
 
@@ -259,8 +297,10 @@ class BaseTrampoline(Turns):
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
-        p._payload = p._name = p._context = p._code = p._instruction = None
+        p._payload = p._name = p._context = p._code = p._instruction = p._levels = None
         p._special = 0
+        if Everywhere.used:
+            made(self, p)
         return p
 
     def _append(self, p):
@@ -300,6 +340,8 @@ def _live():
 
 def _enlist(trampoline):
     global _most
+    while _all and _all[-1]() is None:
+        _all.pop()
     if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
         _all[:] = [found for found in _all if found() is not None]
         _most = 2 * len(_all) + 64

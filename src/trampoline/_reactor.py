@@ -18,6 +18,7 @@ import os
 import select
 import selectors
 import socket
+import sys
 import weakref
 from contextlib import suppress
 from time import monotonic
@@ -25,6 +26,7 @@ from time import monotonic
 from trampoline._base import describe
 from trampoline._core import core
 from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of
+from trampoline._pollers import Asleep, Selectors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,27 +36,13 @@ if TYPE_CHECKING:
     from trampoline._descriptors import Ready
 
     Events: TypeAlias = Iterable[tuple[int, int]]
-    _Pollable: TypeAlias = "select.epoll | _Selectors"
+    _Pollable: TypeAlias = "select.epoll | Selectors | Asleep"
 
 _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
 _LONGEST = 1.0  # seconds of one system call: a signal that comes just before it does not end it, and on Windows none does
 _VAIN = 1000  # times in a row that the selector says something is ready and it is not
 _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
-
-
-class _Selectors:
-    """`selectors` with the methods of `select.epoll`, which does without objects for events; for systems that have no epoll."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
-        self.close = self._selector.close
-        if hasattr(self._selector, "fileno"):
-            self.fileno = self._selector.fileno
-
-    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
-        return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
 
 
 class Reactor:
@@ -205,7 +193,8 @@ class Reactor:
     def fileno(self) -> int | None:
         """Return the number of a descriptor that can be read when a file is ready or somebody has knocked; None if the system has none."""
         fileno: Callable[[], int] | None = getattr(self._selector, "fileno", None)
-        return None if fileno is None else fileno()
+        number = -1 if fileno is None else fileno()
+        return None if number < 0 else number
 
     def close(self) -> None:
         """Let go all that the operating system holds for it. It cannot be used again."""
@@ -227,8 +216,12 @@ class Reactor:
 
     def _open(self) -> None:
         epoll = getattr(select, "epoll", None)
-        self._selector = epoll() if epoll is not None else _Selectors()
+        self._selector = epoll() if epoll is not None else Selectors()
         self._read, self._write = (select.EPOLLIN, select.EPOLLOUT) if epoll is not None else _READ_AND_WRITE
+        if sys.platform == "emscripten":
+            self._selector.close()
+            self._selector = self._door = self._knocker = Asleep()
+            return
         self._door, self._knocker = socket.socketpair()
         self._door.setblocking(False)
         self._knocker.setblocking(False)

@@ -209,10 +209,10 @@ class Layer(Base):
         if "reactor" not in vars(self) or not self.reactor.waiting:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
-            # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
-            if not (woken or self._leaving or self.queue) and self._running:
-                if not parked:
-                    return True
+            if not woken:
+                # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
+                if self._leaving or self.queue or not self._running or not parked:
+                    return True  # look again. Not to wait: who is leaving there may have been refused, and nobody would knock
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)

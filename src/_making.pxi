@@ -1,46 +1,4 @@
-"""The list of all trampolines, and how pseudothreads are made, checked and queued. Part of `_ctrampoline.pyx`."""
-
-
-def _live():
-    """Return all trampolines that there are, the newest first."""
-    cdef PyObject* t = newest
-    found = []
-    while t != NULL:
-        if Py_REFCNT(t) > 0:  # else it is just going
-            found.append(<object>t)
-        t = (<BaseTrampoline>t).after
-    return found
-
-
-cdef void enlist(BaseTrampoline t) noexcept:
-    global newest
-    t.after = newest
-    if newest != NULL:
-        (<BaseTrampoline>newest).before = <PyObject*>t
-    newest = <PyObject*>t
-
-
-cdef void strike_off(BaseTrampoline t) noexcept:
-    global newest
-    if t.before != NULL:
-        (<BaseTrampoline>t.before).after = t.after
-    else:
-        newest = t.after
-    if t.after != NULL:
-        (<BaseTrampoline>t.after).before = t.before
-
-
-cdef begin(BaseTrampoline t):
-    if t.thread is not None:
-        where = "inside itself" if t.thread == get_ident() else "by a second thread"
-        raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
-    t.thread = get_ident()
-    t.running = True
-    check_overridden(t)
-
-
-cdef check_overridden(BaseTrampoline t):
-    t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
+"""How a pseudothread is made, and what `add()` and `schedule()` are given for it. Part of `_ctrampoline.pyx`."""
 
 
 cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
@@ -61,12 +19,15 @@ cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
     return False
 
 
-cdef Pseudothread make(BaseTrampoline t, coroutine):
+cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
     cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
     p.trampoline = t
     Py_INCREF(coroutine)
     p.top = <PyObject*>coroutine
+    p.linked = stack
     p.state = TAKEN
+    if collectors_used:
+        made(t, p)
     return p
 
 
