@@ -30,8 +30,8 @@ from trampoline._base import resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "collect",
-    "collect_threads", "is_coroutine", "sleep",
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
+    "call", "collect", "collect_threads", "is_coroutine", "sleep",
 ]
 
 cdef dict kinds = _kinds

@@ -35,8 +35,8 @@ from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pyturns import Turns
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "collect",
-    "collect_threads", "is_coroutine", "sleep",
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
+    "call", "collect", "collect_threads", "is_coroutine", "sleep",
 ]  # fmt: skip
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone

@@ -11,8 +11,8 @@ from trampoline._base import Awaited, Called, Suspension
 from trampoline._trampoline import Trampoline
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock", "call", "collect",
-    "collect_threads", "is_coroutine", "sleep",
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
+    "call", "collect", "collect_threads", "is_coroutine", "sleep",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
