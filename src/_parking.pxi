@@ -204,7 +204,7 @@ cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
 
 cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
-        return NULL  # unpark() did it
+        return NULL  # no_more_parked() did it
     return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
@@ -214,9 +214,14 @@ cdef PyObject* unpark(Pseudothread p, verb) except NULL:
     if p.state != PARKED:
         raise p._misuse(verb)
     suspension, p.value, p.state = p.value, NULL, TAKEN
-    if p.trampoline.outside:
-        p.trampoline.outside.discard(p)
-    unlink(p.trampoline, p)
+    no_more_parked(p.trampoline, p, suspension)
+    return suspension
+
+
+cdef void no_more_parked(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
+    """Have nothing know any more that `p` was parked for that."""
+    if t.outside:
+        t.outside.discard(p)
+    unlink(t, p)
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
         leave_joiners(<Pseudothread>suspension, p)
-    return suspension

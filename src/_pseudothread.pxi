@@ -264,9 +264,7 @@ cdef PyObject* throw_parked(Pseudothread p, error) noexcept:
     if p.state != PARKED:
         return refuse(p, "throw into")
     p.value, p.state = NULL, TAKEN
-    if t.outside:
-        t.outside.discard(p)
-    unlink(t, p)
+    no_more_parked(t, p, suspension)
     if p.levels != NULL:
         woke(p)
     Py_INCREF(error)
