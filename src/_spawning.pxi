@@ -1,4 +1,4 @@
-"""The start of pseudothreads: what `add()`, `schedule()` and `spawn()` share, and what is yielded to spawn one. Part of `_ctrampoline.pyx`."""
+"""The start of pseudothreads: what `add()`, `schedule()` and `spawn()` share, and what is yielded to spawn. Part of `_ctrampoline.pyx`."""
 
 
 cdef check_root(where, coroutine, context):
