@@ -11,23 +11,27 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
-from _thread import get_ident
+from _thread import _local, get_ident
+from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import Suspension, TailCall, cannot_join, core_types, describe, end_of_call, exception_of, ignored_exit
-from trampoline._base import is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, no_result, note_on
-from trampoline._base import place_of, yield_itself
+from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
+from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
+from trampoline._base import no_result, note_on, place_of, yield_itself
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 
-__all__ = ["BaseTrampoline", "Channel", "Group", "Pseudothread", "Queue", "call", "is_coroutine", "spawn"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
+    "is_coroutine", "spawn",
+]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -47,6 +51,7 @@ cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_
 cdef str word_untaken = "_untaken", word_taken = "taken"
 
 
+include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_queue.pxi"
 include "_channel.pxi"
@@ -111,9 +116,9 @@ cdef class BaseTrampoline:
         if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
             coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
+        place(p)
         if name is not None or context is not None:
             describe_root(p, name, context)
-        place(p)
         cdef PyObject* started = NULL
         leave(launch(self, p, &started))
         return give(started)
@@ -130,9 +135,9 @@ cdef class BaseTrampoline:
             coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         p.special |= SPAWNED
+        place(p)
         if name is not None or context is not None:
             describe_root(p, name, context)
-        place(p)
         cdef PyObject* started = NULL
         leave(launch(self, p, &started))
         return give(started)
@@ -153,8 +158,7 @@ cdef class BaseTrampoline:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
-            p = make(self, coroutine)
-            p.linked = stack if stack else None
+            p = make(self, coroutine, stack if stack else None)
         if exc:
             p.special |= THROWING
         Py_INCREF(val)
@@ -176,6 +180,7 @@ cdef class BaseTrampoline:
             Py_LeaveRecursiveCall()
             raise
         cdef PyObject* failure = loop(self, &result)
+        turns_end(self)
         Py_LeaveRecursiveCall()
         self.running = self.alone = False
         self.thread = None
@@ -184,6 +189,15 @@ cdef class BaseTrampoline:
             set_result(&result, NULL)
         leave(failure)
         return give(result)
+
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self.own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -320,51 +334,26 @@ cdef begin(BaseTrampoline t):
         raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
     t.thread = get_ident()
     t.running = True
-    check_overridden(t)
+    try:
+        check_overridden(t)
+        turns_begin(t)
+    except BaseException:
+        t.running, t.thread = False, None
+        raise
 
 
 cdef check_overridden(BaseTrampoline t):
     t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
 
 
-cdef Pseudothread make(BaseTrampoline t, coroutine):
-    cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
-    p.trampoline = t
-    Py_INCREF(coroutine)
-    p.top = <PyObject*>coroutine
-    p.state = TAKEN
-    return p
-
-
-cdef append(BaseTrampoline t, Pseudothread p):
-    if t.own is not None:
-        put(t.own, <PyObject*>p)
-        p.state = QUEUED
-    else:
-        p.state = TAKEN
-        t.any_queue.append(p)
-    if t.waker is not None:
-        t.waker()
-
-
+include "_making.pxi"
 include "_spawning.pxi"
 include "_together.pxi"
+include "_levels.pxi"
+include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
-
-
-cdef inline bint resumes(value) except -1:
-    return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or is_coroutine(value)
-
-
-cdef root(Pseudothread p):
-    if p.linked is None:
-        return <object>(p.callers[0] if p.depth else p.top)
-    coroutine, rest = p.linked
-    while rest:
-        coroutine, rest = rest
-    return coroutine
 
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.

@@ -60,6 +60,8 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
         lowest = root(p)
         if turned:
             hold_callers(t, p)
+        if p.levels != NULL:
+            follow(p)
         top, p.top = p.top, NULL
         p.linked = None
         end(p, <PyObject*>lowest, NULL, VALUE)
@@ -119,6 +121,8 @@ cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
 cdef nest(Pseudothread p):
     """Move the callers into nested pairs and return those."""
     cdef unsigned int level
+    if p.levels != NULL:
+        p.levels.linked += p.depth
     for level in range(p.depth):
         caller = <object>p.callers[level]
         p.linked = (caller, p.linked if p.linked is not None else ())
@@ -134,6 +138,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     if link(t, p):
         p.state = PARKED
         Py_INCREF(<object>suspension)
+        if p.levels != NULL:
+            parks(p)
         if p.special & INTERRUPTED:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
@@ -150,6 +156,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     if p.state == PARKED:
         unlink(t, p)
         p.state = RUNNING
+        if p.levels != NULL:
+            woke(p)
     if p.state == RUNNING:
         failure = go_on(t, p)
     Py_XDECREF(suspension)

@@ -23,6 +23,8 @@ cdef class Pseudothread:
         raise no_copy(self)
 
     def __dealloc__(self):
+        if self.levels != NULL:
+            let_levels_go(self)
         drop_stack(self)
 
     def __call__(self):
@@ -39,11 +41,14 @@ cdef class Pseudothread:
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
         cdef PyObject** turn = t.turn
+        cdef bint by_hand = collectors_used and turns_begin(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
         t.turn = &current
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
         t.turn = turn
         release(t)
+        if by_hand:
+            turns_end(t)
         Py_DECREF(self)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
         leave(failure)
@@ -55,6 +60,8 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef PyObject* suspension = unpark(self, "resume")
+        if self.levels != NULL:
+            woke(self)
         if self.special & PROMPTLY:
             value = (value, <object>suspension)
         Py_INCREF(value)
@@ -73,6 +80,8 @@ cdef class Pseudothread:
         """
         error = exception_of("throw()", error)
         cdef PyObject* suspension = unpark(self, "throw into")
+        if self.levels != NULL:
+            woke(self)
         Py_INCREF(error)
         cdef BaseTrampoline t = self.trampoline
         t.leaving += 1
@@ -115,14 +124,21 @@ cdef class Pseudothread:
             failure = dropped(PyObject_CallMethodObjArgs(
                 PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
         Py_XDECREF(held)
+        cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
+        if self.levels != NULL:
+            self.levels.closing = True
         while True:
             top = self.top
             failure = close_one(self, top, failure)
+            if self.levels != NULL:
+                closes(self)
             if not pop(self):
                 break
             Py_DECREF(<object>top)
         Py_INCREF(self)
         end(self, top, NULL, VALUE)
+        if by_hand:
+            turns_end(self.trampoline)
         Py_DECREF(self)
         Py_DECREF(<object>top)
         cdef bint good
@@ -179,8 +195,9 @@ cdef class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        if type(self.details) is tuple and self.details[0] is not None:
-            return self.details[0]
+        cdef PyObject* name = detail(self, NAME)
+        if name != NULL:
+            return <object>name
         return name_of(root(self)) if self.top != NULL else None
 
     @property
@@ -191,12 +208,13 @@ cdef class Pseudothread:
     @property
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
-        return None if self.code is None else line_of(self.code, <int>(self.place & 0xFFFFF) << 1)
+        cdef PyObject* code = detail(self, CODE)
+        return None if code == NULL else line_of(<object>code, <int>(self.place & 0xFFFFF) << 1)
 
     @property
     def age(self):
         """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
-        if self.code is None:
+        if detail(self, CODE) == NULL:
             return None
         cdef unsigned int moment = (<unsigned int>self.moment << 12) | (self.place >> 20)
         return ((ct_sixteenths() - moment) & 0xFFFFFFF) / 16.0
@@ -243,10 +261,12 @@ cdef class Pseudothread:
     @property
     def _context(self):
         """The context of its turns, or None."""
-        return self.details[1] if type(self.details) is tuple else None
+        cdef PyObject* context = detail(self, CONTEXT)
+        return <object>context if context != NULL else None
 
     def _note(self):
-        note_on(<object>self.value, self.details[0] if type(self.details) is tuple else None, (<object>self).added)
+        cdef PyObject* name = detail(self, NAME)
+        note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]

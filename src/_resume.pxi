@@ -10,7 +10,13 @@ cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject*
 
 
 cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
-    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context."""
+    """The same for any coroutine, with what is special about this turn: an error to be thrown, a context, a collector."""
+    if p.special & ODD == COLLECTED:
+        return resume_collected(p, coroutine, sent, got)
+    return resume_oddly(p, coroutine, sent, got) if p.special & COLLECTED else resume_specially(p, coroutine, sent, got)
+
+
+cdef int resume_specially(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
     cdef bint throwing = (p.special & THROWING) != 0
     cdef PyObject* context = NULL
     cdef int outcome
@@ -22,7 +28,7 @@ cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** 
         sent = PyTuple_GET_ITEM(sent, 0)
     p.special &= ~(THROWING | OWED | PROMPTLY)
     if p.special & IN_CONTEXT:
-        context = <PyObject*>(<tuple>p.details)[1]
+        context = detail(p, CONTEXT)
     if context == NULL or context == outer:
         return throw_into(coroutine, sent, got) if throwing else send_to(coroutine, sent if sent != NULL else Py_None, got)
     if PyContext_Enter(context) < 0:
@@ -148,6 +154,8 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
     """
     global ct_promptly
     cdef PyObject* top = p.top
+    if t.era:
+        t.collecting.dirty = True  # the trampoline or a suspension is asked
     while True:
         if outcome == ADAPT or outcome == CALL:
             outcome = adapted(t, got)
@@ -158,7 +166,13 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             return WAIT
         ct_promptly -= 1
         Py_DECREF(<object>got[0])
+<<<<<<< HEAD
         if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special & ODD:
+=======
+        if p.levels != NULL:
+            same_turn(p)
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special:
+>>>>>>> collect
             outcome = send_to_generator(top, p.value, got)
         else:
             outcome = resume(p, top, p.value, got)

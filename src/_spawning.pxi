@@ -1,4 +1,7 @@
-"""The start of pseudothreads: what `add()`, `schedule()` and `spawn()` share, and what is yielded to spawn. Part of `_ctrampoline.pyx`."""
+"""The start of pseudothreads: what `add()`, `schedule()` and `spawn()` share, and what is yielded to spawn one.
+
+Part of `_ctrampoline.pyx`.
+"""
 
 
 cdef check_root(where, coroutine, context):
@@ -22,23 +25,23 @@ cdef check_stack(coroutine, stack):
 
 
 cdef describe_root(Pseudothread p, name, context):
-    p.details = (name, context, None)
+    p.about = (name, context, None if detail(p, CODE) == NULL else <object>detail(p, CODE), None)
     if context is not None:
         p.special |= IN_CONTEXT
 
 
 cdef inline place(Pseudothread p):
-    """Note where the frame in Python stands that called."""
+    """Note where the frame in Python stands that called, before all else about it."""
     cdef PyFrameObject* frame = PyEval_GetFrame()
     if frame != NULL:
-        p.code = <object>ct_code(frame)
-        Py_DECREF(p.code)
+        p.about = <object>ct_code(frame)
+        Py_DECREF(p.about)
         mark(p, ct_instruction(frame))
 
 
 cdef object copied_context(Pseudothread p):
     """Return a copy of the context of `p`, or None if it has none."""
-    return (<tuple>p.details)[1].copy() if p.special & IN_CONTEXT else None
+    return (<object>detail(p, CONTEXT)).copy() if p.special & IN_CONTEXT else None
 
 
 cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noexcept:
@@ -112,10 +115,10 @@ cdef Pseudothread spawned_by(Pseudothread p, Spawning spawning):
     cdef Pseudothread child = make(p.trampoline, coroutine)
     child.special |= SPAWNED
     context = copied_context(p) if spawning.context is None else spawning.context
+    child.about = spawning.code
+    mark(child, spawning.instruction)
     if context is not None or spawning.name is not None:
         describe_root(child, spawning.name, context)
-    child.code = spawning.code
-    mark(child, spawning.instruction)
     return child
 
 

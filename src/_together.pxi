@@ -1,6 +1,6 @@
 """Who waits for the end of a pseudothread, and what each is given then. Part of `_ctrampoline.pyx`.
 
-Where a pseudothread has neither name nor context its only joiner stands in `details` by itself: to join it takes no memory.
+They stand among the details of the pseudothread that they join: one by itself, several in a dict.
 """
 
 
@@ -54,16 +54,12 @@ cdef inline PyObject* first_failure(PyObject* failure, PyObject* other) noexcept
 
 cdef PyObject* keep_reporter(Pseudothread p, bint* good) noexcept:
     cdef PyObject* reporter = PyObject_CallMethodOneArg(<PyObject*>p.trampoline, <PyObject*>word_untaken, <PyObject*>p)
-    cdef PyObject* name = <PyObject*>(<tuple>p.details)[0] if p.details is not None else Py_None
-    cdef PyObject* details
     if reporter == NULL:
         return ct_fetch()
-    details = PyTuple_Pack(3, name, Py_None, reporter)
+    cdef bint kept = set_detail(p, JOINERS, reporter)
     Py_DECREF(<object>reporter)
-    if details == NULL:
+    if not kept:
         return ct_fetch()
-    p.details = <object>details
-    Py_DECREF(<object>details)
     good[0] = True
     return NULL
 
@@ -144,36 +140,22 @@ cdef PyObject* owed(PyObject* ended) noexcept:
     return error
 
 
-# The joiners, in `details`.
+# The joiners, among the details.
 
 cdef PyObject* take_joiners(Pseudothread p) noexcept:
     """Return them, whose reference the caller takes over, or NULL if there are none."""
-    cdef PyObject* details = <PyObject*>p.details
-    cdef PyObject* joiners = details
-    cdef PyObject* rest = Py_None
-    if details == Py_None:
-        return NULL
-    if Py_TYPE(details) == <PyTypeObject*>tuple:
-        joiners = <PyObject*>(<tuple>p.details)[2]
-        if joiners == Py_None:
-            return NULL
-        rest = PyTuple_Pack(3, <PyObject*>(<tuple>p.details)[0], <PyObject*>(<tuple>p.details)[1], Py_None)
-        if rest == NULL:
-            PyErr_Clear()  # no memory for it: then it has no name
-            rest = Py_None
-    Py_INCREF(<object>joiners)
-    p.details = <object>rest
-    if rest != Py_None:
-        Py_DECREF(<object>rest)
+    cdef PyObject* joiners = detail(p, JOINERS)
+    if joiners != NULL:
+        Py_INCREF(<object>joiners)
+        set_detail(p, JOINERS, Py_None)
     return joiners
 
 
 cdef PyObject* add_joiner(Pseudothread p, PyObject* joiner) noexcept:
     """Return an error or NULL."""
-    if p.details is None:
-        p.details = <object>joiner
-        return NULL
     cdef PyObject* failure = NULL
+    if detail(p, JOINERS) == NULL:
+        return NULL if set_detail(p, JOINERS, joiner) else ct_fetch()
     try:
         add_another(p, <object>joiner)
     except BaseException as error:
@@ -183,22 +165,20 @@ cdef PyObject* add_joiner(Pseudothread p, PyObject* joiner) noexcept:
 
 
 cdef add_another(Pseudothread p, joiner):
-    name, context, others = p.details if type(p.details) is tuple else (None, None, p.details)
+    others = <object>detail(p, JOINERS)
     if type(others) is dict:
         others[joiner] = None
     else:
-        p.details = name, context, joiner if others is None else {others: None, joiner: None}
+        both = {others: None, joiner: None}
+        set_detail(p, JOINERS, <PyObject*>both)
 
 
 cdef int leave_joiners(Pseudothread p, Pseudothread joiner) except -1:
-    if p.details is joiner:
-        p.details = None
-    elif type(p.details) is tuple:
-        name, context, others = p.details
-        if others is joiner:
-            p.details = name, context, None
-        elif type(others) is dict:
-            (<dict>others).pop(joiner, None)
+    cdef PyObject* others = detail(p, JOINERS)
+    if others == <PyObject*>joiner:
+        set_detail(p, JOINERS, Py_None)
+    elif others != NULL and Py_TYPE(others) == <PyTypeObject*>dict:
+        (<dict>others).pop(joiner, None)
     return 0
 
 
@@ -227,13 +207,12 @@ cdef class Group:
                 coroutine = t._root(coroutine)
             p = make(t, coroutine)
             if code is not None:
-                p.code = code
+                p.about = code
                 mark(p, instruction)
             if self.waiter.special & IN_CONTEXT:
                 describe_root(p, None, copied_context(self.waiter))
-                p.details = None, p.details[1], self
-            else:
-                p.details = self
+            if not set_detail(p, JOINERS, <PyObject*>self):
+                leave(ct_fetch())
             self.running += 1
             self.children.append(p)
             started = NULL

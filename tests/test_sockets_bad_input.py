@@ -1,5 +1,6 @@
 """What is wrong from the start is refused where it is asked for, by an error that names it; a blocking socket is made non-blocking."""
 
+import errno
 import socket
 import ssl
 from contextlib import suppress
@@ -74,7 +75,7 @@ def test_a_closed_socket_is_refused_at_once_or_at_the_yield(core, name):
             t.add(waits())
             with pytest.raises(OSError, match=r"<socket.socket \[closed\].* is closed|closed file") as caught:
                 t.run()
-            assert caught.value.errno == 9
+            assert caught.value.errno == errno.EBADF
             assert "reactor" not in vars(t) or not t.reactor.waiting
 
 
@@ -91,7 +92,7 @@ def test_a_closed_file_is_refused_at_the_yield(core, name):
             t.add(waits())
             with pytest.raises(OSError, match=r".") as caught:
                 t.run()
-            assert caught.value.errno == 9
+            assert caught.value.errno == errno.EBADF
             assert not t.reactor.waiting
 
 

@@ -282,7 +282,7 @@ def test_each_of_many_is_told_that_a_connection_is_lost(core, ends):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
 def test_no_descriptor_left_for_an_accept(core):
-    import resource
+    resource = pytest.importorskip("resource", reason="limits of descriptors are POSIX's")
 
     def accepts():
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Coroutine, Generator
-from types import CodeType, CoroutineType, GeneratorType, TracebackType, coroutine
+from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -265,6 +265,35 @@ def _code_of(coroutine: object) -> Any:
     return _ask(coroutine, "gi_code") or _ask(coroutine, "cr_code")
 
 
+def code_of(coroutine: object) -> CodeType | type:
+    """Return the code object of `coroutine`, or its class if it has none. No line of the user's runs."""
+    kind = type(coroutine)
+    if isinstance(coroutine, GeneratorType):  # nobody can derive from it
+        return coroutine.gi_code
+    for attribute in ("gi_code", "cr_code"):
+        for base in type.mro(kind):
+            found = base.__dict__.get(attribute)
+            if isinstance(found, (GetSetDescriptorType, MemberDescriptorType)):
+                code = found.__get__(coroutine, kind)
+                if isinstance(code, CodeType):
+                    return code
+    return kind
+
+
+def has_begun(coroutine: object) -> bool:
+    """Return whether `coroutine` may have been resumed ever: of a class of the user's nobody knows."""
+    kind = type(coroutine)
+    if kind is not GeneratorType and kind is not CoroutineType:
+        return True
+    it: Any = coroutine
+    frame, running = (it.gi_frame, it.gi_running) if kind is GeneratorType else (it.cr_frame, it.cr_running)
+    if frame is None or running:
+        return True
+    if sys.version_info >= (3, 11):
+        return bool(it.gi_suspended if kind is GeneratorType else it.cr_suspended)
+    return bool(frame.f_lasti != -1)
+
+
 def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
     """Return (file name, line) of the instruction, given in bytes from the start of `code`."""
     for start, end, line in code.co_lines():
@@ -300,9 +329,9 @@ def users(traceback: TracebackType | None) -> TracebackType | None:
     return traceback
 
 
-def no_copy(what: object) -> TypeError:
+def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:
     """Return the TypeError for copy() and pickle."""
-    return TypeError(f"cannot copy or pickle {describe(what)}: coroutines are not copied")
+    return TypeError(f"cannot copy or pickle {describe(what)}: {why}")
 
 
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:

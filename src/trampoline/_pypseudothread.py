@@ -22,6 +22,7 @@ from trampoline._base import (
     promptly,
     yield_itself,
 )
+from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
     INTERRUPTED,
@@ -50,8 +51,12 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_moment",
-        "_spawned", "_joiners", "__weakref__",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
+<<<<<<< HEAD
+        "_moment", "_spawned", "_joiners", "__weakref__",
+=======
+        "_moment", "__weakref__",
+>>>>>>> collect
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -62,7 +67,7 @@ class Pseudothread:
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._joiners = None
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = p._joiners = None
         p._spawned = False
         return p
 
@@ -81,6 +86,7 @@ class Pseudothread:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
+        by_hand = Everywhere.used and turns_begin(trampoline)
         try:
             if trampoline._advance(self, None) is None:
                 return None
@@ -91,6 +97,8 @@ class Pseudothread:
             raise error
         finally:
             trampoline._held, trampoline._current = held, current
+            if by_hand:
+                turns_end(trampoline)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block it would have got one
             self = error = context = None  # the frames of a traceback hold those that called them
@@ -105,6 +113,8 @@ class Pseudothread:
         try:
             suspension = self._unpark("resume")
             self._payload = (value, suspension) if self._special & PROMPTLY else value
+            if self._levels is not None:
+                self._levels.woken()
             trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -120,6 +130,8 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("throw into")
+            if self._levels is not None:
+                self._levels.woken()
             try:
                 if type(suspension) is not Pseudothread:  # else _unpark() did it
                     suspension.withdraw(self)
@@ -156,12 +168,19 @@ class Pseudothread:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
         del held  # its end may look at us
+        by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
+        if levels is not None:
+            levels._closing = True
         while True:
             failure = _close(self, failure)
+            if levels is not None:
+                levels.closed()
             if not self._stack:
                 break
             self._top, self._stack = self._stack
         self._end(MISSING, VALUE)
+        if by_hand:
+            turns_end(self._trampoline)
         hand_out(self)
         if failure is not None:
             context = failure.__context__
@@ -290,6 +309,9 @@ class Pseudothread:
         self._state = ENDED
         self._top = self._stack = self._context = None
         self._payload, self._special = value, 0
+        if self._levels is not None:
+            self._levels.ended(self, outcome, by_turn=outcome == ERROR or value is not MISSING)
+            self._levels = None
         if outcome == ERROR:
             self._special = THROWING
             self._stack = value.__traceback__, value.__context__  # for whoever is given it later

@@ -5,17 +5,27 @@ from __future__ import annotations
 from types import GeneratorType
 
 from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, kinds, meaning_of, no_coroutine
+from trampoline._pylevels import COLLECTED, resume_collected
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
 PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
-OWED = 16  # it joined another, whose error is to be thrown: it has that other in the place of the error
+OWED = 32  # it joined another, whose error is to be thrown: it has that other in the place of the error
 MISSING = object()  # in the place of a result
 OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
 
 def resume_specially(p, top, value):
-    """Make a turn that is not a plain `send`: throw, or do it in the context of `p`, or send what may no more be taken back."""
+<<<<<<< HEAD
+    """Make a turn that is not a plain `send`: throw, do it in the context of `p`, send what was owed or may be taken back, collect."""
+=======
+    """Make a turn that is not a plain `send`: throw, in the context of `p`, with what may no more be taken back, or collected."""
+>>>>>>> collect
+    if p._special & COLLECTED:
+        try:
+            return resume_collected(p, top, value, resume_specially)
+        finally:
+            del p, top, value
     throwing = p._special & THROWING
     if p._special & OWED:
         value = error_of(value)
@@ -93,4 +103,4 @@ def _without(raised, error):
     return raised
 
 
-OWN_CODES.add(resume_specially.__code__)
+OWN_CODES.update((resume_specially.__code__, resume_collected.__code__))

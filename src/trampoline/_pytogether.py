@@ -82,7 +82,7 @@ def describe_root(p, name, context, frame):
     """Note what `add()` was told of a new pseudothread, and the frame that called it."""
     p._name, p._context = name, context
     if context is not None:
-        p._special = IN_CONTEXT
+        p._special |= IN_CONTEXT
     p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
 
 
@@ -118,7 +118,7 @@ class Group:
             p = trampoline._make(coroutine, ())
             p._code, p._instruction, p._moment = code, instruction, monotonic()
             if context is not None:
-                p._context, p._special = context.copy(), IN_CONTEXT
+                p._context, p._special = context.copy(), p._special | IN_CONTEXT
             p._joiners = {self: None}
             self._left += 1
             self.children.append(p)
@@ -188,7 +188,7 @@ class Spawning:
         p._name, p._context = self._name, context
         p._code, p._instruction, p._moment = self._code, self._instruction, monotonic()
         if context is not None:
-            p._special = IN_CONTEXT
+            p._special |= IN_CONTEXT
         return trampoline._launch(p)
 
 

@@ -9,6 +9,7 @@ from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
+from trampoline._pycollecting import between_turns
 from trampoline._pypseudothread import ENDED, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import (
     INTERRUPTED,
@@ -45,6 +46,8 @@ class Turns:
         entry = result = queue = take = None
         try:
             while self._running:
+                if self._era is not None:
+                    between_turns(self)
                 if queue is not self._queue:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
@@ -71,6 +74,8 @@ class Turns:
                 else:
                     self._held = None
                 if type(entry) is not Pseudothread:
+                    if self._era is not None:
+                        self._era.collector._turn += 1  # somebody runs while others are queued
                     result = entry()
                 elif entry._state == ENDED and entry._payload is MISSING:
                     result = None  # closed while it stood in a queue that is not ours
@@ -148,6 +153,8 @@ class Turns:
                     value, got = instead, None
                     instead = None
                     promptly[0] -= 1
+                    if p._levels is not None:
+                        p._levels.same_turn()
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
@@ -159,6 +166,8 @@ class Turns:
                 elif outcome == TAIL:
                     let_go, top = top, got
                     p._top = top
+                    if p._levels is not None:
+                        p._levels.replaced(p)
                 elif outcome == GIVE:
                     value = got
                 elif outcome == WAIT or not stack:
@@ -178,6 +187,8 @@ class Turns:
                     top, stack = stack
                     p._top, p._stack = top, stack
                     p._special |= THROWING
+                    if p._levels is not None:
+                        p._levels.failed(p)
                 got = None
                 if not self._alone or entries is None or "schedule" in attributes:
                     break
@@ -229,6 +240,8 @@ class Turns:
     def _park(self, p, suspension):
         p._state, p._payload = PARKED, suspension
         self._parked[p] = suspension
+        if p._levels is not None:
+            p._levels.parked(p)
         try:
             error = None
             if p._special & INTERRUPTED:
@@ -247,6 +260,8 @@ class Turns:
             if p._state == ENDED:
                 raise error
             parked = self._parked.pop(p, None) is not None
+            if parked and p._levels is not None:
+                p._levels.woken()
             p._payload = error  # in place of what it was resumed with, if that was done already
             p._special = p._special & ~(PROMPTLY | OWED) | THROWING
             if parked:
