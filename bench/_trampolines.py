@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench import _programs, _synchronising, _together
+from bench import _profiling, _programs, _synchronising, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock, timed
 from bench._native import consumer_unit
@@ -202,6 +202,10 @@ class Core(Scheduling):
     def path(self) -> list[str]:
         """Return the folder of the package, which an editable install keeps out of sys.path."""
         return [str(Path(self.library.__file__).parent.parent)]
+
+    def profile(self, what: str) -> Unit:
+        """Time what a profile costs, or say how far its shares are off."""
+        return _profiling.unit(self.library, what)
 
     def call(self, argument: tuple[str, int]) -> Unit:
         """Time typed calls, or plain ones, `depth` calls deep."""

@@ -179,6 +179,24 @@ WORKLOADS: tuple[Workload, ...] = (
         (RECIPE,),
     ),
     Workload(
+        "profile",
+        "What a profile costs. `switch`: 100 pseudothreads that make 100 calls each, in turn; figure: one resume, of which a call is two. "
+        "`walk`: the demonstration's walk over 20 files of the standard library; figure: the whole walk; beside it the same under "
+        "cProfile and yappi, which see no caller. `share`: a leaf is called by two, who have it do 1 and 4 times as much; figure: by how "
+        "many points a caller's share in the profile differs from its share of the CPU when each runs alone, the middle of 5 runs.",
+        (
+            *(Column(f"switch, {how}", f"switch, {how}", 20_200) for how in ("off", "on")),
+            *(Column(f"walk, {how}", f"walk, {how}") for how in ("off", "on", "cProfile", "yappi")),
+            Column("share", "share", unit="points"),
+        ),
+        (
+            *(Column(f"switch, {how}", f"switch, {how}", 20_200) for how in ("off", "on")),
+            *(Column(f"walk, {how}", f"walk, {how}") for how in ("off", "on", "cProfile", "yappi")),
+        ),
+        (),
+        seconds=1.0,
+    ),
+    Workload(
         "consumer",
         f"A pipeline of 5 consumers through which {CONSUMED:,} items are sent (figure: one item), and making a consumer (figure: one).",
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),

@@ -166,13 +166,9 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             return WAIT
         ct_promptly -= 1
         Py_DECREF(<object>got[0])
-<<<<<<< HEAD
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special & ODD:
-=======
         if p.levels != NULL:
             same_turn(p)
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special:
->>>>>>> collect
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special & ODD:
             outcome = send_to_generator(top, p.value, got)
         else:
             outcome = resume(p, top, p.value, got)

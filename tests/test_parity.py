@@ -37,7 +37,7 @@ PUBLIC_NAMES = {
     ),
     *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
     *("nonblocking_sendto", "nonblocking_write", "Channel", "ChannelClosed", "Event", "Lock", "Semaphore"),
-    *("first", "gather", "map_in", "run_in", "spawn"),
+    *("first", "gather", "map_in", "run_in", "spawn", "Profile", "profile"),
 }
 
 

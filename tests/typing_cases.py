@@ -12,6 +12,7 @@ from trampoline import (
     Channel,
     Event,
     Lock,
+    Profile,
     Pseudothread,
     Semaphore,
     Suspension,
@@ -21,6 +22,7 @@ from trampoline import (
     first,
     gather,
     map_in,
+    profile,
     spawn,
     trampoline,
 )
@@ -130,5 +132,10 @@ def use() -> None:
     assert_type(Pages().method(), Generator[int, str, None])
     with Trampoline() as inner:
         assert_type(inner, Trampoline)
+    with profile(clock=lambda: 0, timeline=10) as measured:
+        assert_type(measured, Profile)
+    assert_type(measured.merge(measured).tree.children[0].self_time, int)
+    assert_type(Trampoline(profile=True).profile, Profile | None)
+    profile(timeline="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     t.add(child)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call(42)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
     from trampoline._executors import map_in, run_in
     from trampoline._locks import Lock, Semaphore
+    from trampoline._profile import Profile, profile
     from trampoline._reactor import Reactor
     from trampoline._synchronising import Event
     from trampoline._threads import in_thread
@@ -48,6 +49,7 @@ __all__ = [
     "Deadlock",
     "Event",
     "Lock",
+    "Profile",
     "Pseudothread",
     "Reactor",
     "Semaphore",
@@ -70,6 +72,7 @@ __all__ = [
     "nonblocking_recvfrom",
     "nonblocking_sendto",
     "nonblocking_write",
+    "profile",
     "readable",
     "run_in",
     "sleep",
@@ -81,6 +84,8 @@ __all__ = [
 _HOMES = {
     "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
+    "Profile": "_profile",
+    "profile": "_profile",
     "Reactor": "_reactor",
     "dump_on_signal": "_dump",
     "first": "_together",

@@ -52,11 +52,7 @@ class Pseudothread:
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
         "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
-<<<<<<< HEAD
         "_moment", "_spawned", "_joiners", "__weakref__",
-=======
-        "_moment", "__weakref__",
->>>>>>> collect
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)

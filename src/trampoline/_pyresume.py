@@ -16,11 +16,7 @@ OWN_CODES = set()  # of the functions that can stand in a traceback between run(
 
 
 def resume_specially(p, top, value):
-<<<<<<< HEAD
     """Make a turn that is not a plain `send`: throw, do it in the context of `p`, send what was owed or may be taken back, collect."""
-=======
-    """Make a turn that is not a plain `send`: throw, in the context of `p`, with what may no more be taken back, or collected."""
->>>>>>> collect
     if p._special & COLLECTED:
         try:
             return resume_collected(p, top, value, resume_specially)
