@@ -17,12 +17,13 @@ from bench._workloads import LOOPS as LOOPS_OF_AIO
 
 Figure = tuple[str, str, str]
 C, PYTHON, RECIPE, NATIVE, PYPI = "C core", "Python core", "recipe", "yield from", "PyPI trampoline"
+BETTER = sys.version_info >= (3, 12)  # from there on cheaper than cProfile and yappi
 HELD, ENDED = "generators", "generators ended"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: `over` divided by `under` (or by `scale`) is at most, or at least, `must`, and at best `aim`."""
+    """One bar: `over`, less what `less` is, divided by `under` (or by `scale`) is at most, or at least, `must`, and at best `aim`."""
 
     text: str
     over: Figure
@@ -32,6 +33,7 @@ class Bar:
     at_least: bool = False
     scale: float = 1.0
     unit: str = "x"
+    less: Figure | None = None
 
     def meets(self, measured: float, wanted: float) -> bool:
         """Whether the measured value, as printed, is good enough."""
@@ -77,7 +79,15 @@ def _channel(way: str, size: str) -> Bar:
     return Bar(f"channel, {column} / asyncio", ("channel", C, column), ("channel", "asyncio", column), 0.25)
 
 
+def _together(what: str, column: str, must: float) -> Bar:
+    return Bar(f"{what} / asyncio", ("together", C, column), ("together", "asyncio", column), must)
+
+
 WAITING: tuple[Bar, ...] = (
+    _together("spawn and join", "one", 0.25),
+    _together("spawn 1,000, join each", "all", 0.25),
+    _together("gather of 1,000", "gather 1,000", 0.3),
+    _together("gather of 10", "gather 10", 0.3),
     *(_channel(way, size) for way in ("yield", "await") for size in ("1", "100", "unbounded")),
     *(
         Bar(f"lock, {column} / asyncio", ("lock", C, column), ("lock", "asyncio", column), None)
@@ -99,6 +109,24 @@ WAITING: tuple[Bar, ...] = (
         Bar(f"fairness, {what} / asyncio", ("fairness", C, what), ("fairness", "asyncio", what), None)
         for what in ("sleeper, median", "sleeper, max", "socket, median", "socket, max")
     ),
+)
+
+
+def _profile(column: str, implementation: str = C) -> Figure:
+    return "profile", implementation, column
+
+
+ON, OFF = _profile("switch, on"), _profile("switch, off")
+PROFILE: tuple[Bar, ...] = (
+    Bar("profile: a resume, what it costs more", ON, None, 60, 45, scale=1e-9, unit="ns", less=OFF),
+    Bar("profile: a resume, on / off", ON, OFF, 1.5, 1.3),
+    Bar("profile: the demo's walk, on / off", _profile("walk, on"), _profile("walk, off"), 1.25, 1.15),
+    *(
+        Bar(f"profile: the walk under {rival} / on", _profile(f"walk, {rival}"), _profile("walk, on"), 1.0 if BETTER else None, None, True)
+        for rival in ("cProfile", "yappi")
+    ),
+    Bar("profile: shares of a leaf's two callers", _profile("share"), None, 10, None, unit="points"),
+    Bar("profile, Python core: a resume, on / off", _profile("switch, on", PYTHON), _profile("switch, off", PYTHON), None, None),
 )
 
 BARS: tuple[Bar, ...] = (
@@ -136,17 +164,19 @@ BARS: tuple[Bar, ...] = (
         for what in ("nap", "request")
         for loop in LOOPS_OF_AIO
     ),
+    *PROFILE,
     Bar("import of the package", ("import", C, "import"), None, 10, 5, scale=1e-3, unit="ms"),
     *WAITING,
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "calls": ("calls", "call", "overridden"),
+    "calls": ("calls", "call", "overridden", "profile"),
     "aio": ("aio",),
     "turns": ("turns", "depth", "add"),
     "recursion": ("recursion",),
     "errors": ("errors",),
     "own": ("memory", "import"),
+    "together": ("together",),
     "synchronising": ("channel", "lock"),
     "served": ("echo",),
     "waiting": ("idle", "sleep", "wake", "fairness"),
@@ -158,6 +188,7 @@ EFFORTS = {
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),
     "own": Effort(1.0, 1, 15),
+    "together": Effort(1.5, 12, 150),
     "synchronising": Effort(1.5, 12, 150),
     "served": Effort(0.0, 7, 7, limit=60.0, patience=60.0),
     "waiting": Effort(0.0, 5, 5, limit=60.0, patience=60.0),
@@ -169,7 +200,7 @@ def check(progress: Progress, workloads: Sequence[str] = ()) -> bool:
     cells: dict[Figure, Cell] = {}
     bars = [bar for bar in BARS if not workloads or bar.over[0] in workloads]
     for bar in bars:
-        for figure in (bar.over, bar.under):
+        for figure in (bar.over, bar.under, bar.less):
             if figure and figure not in cells:
                 workload, implementation, column = figure
                 cells[figure] = cell(implementation, workload, column)
@@ -192,12 +223,13 @@ def _report(bar: Bar, cells: dict[Figure, Cell]) -> bool:
     sign = ">=" if bar.at_least else "<="
     must = f"{sign} {bar.must:g}" if bar.must else ""
     aim = f"{bar.aim:g}" if bar.aim else ""
-    for figure in (bar.over, bar.under):
+    for figure in (bar.over, bar.under, bar.less):
         if figure and cells[figure].reason:
             counts = bool(bar.must) and sys.implementation.name == "cpython"  # elsewhere there is no C core
             print(f"{bar.text:42} {must:>10} {aim:>8} {'-':>12}  {'MISS ' if counts else ''}{figure[1]}: {cells[figure].reason}")
             return not counts
-    measured = cells[bar.over].best / (cells[bar.under].best if bar.under else bar.scale)
+    taken = cells[bar.over].best - (cells[bar.less].best if bar.less else 0.0)
+    measured = taken / (cells[bar.under].best if bar.under else bar.scale)
     shown = bar.show(measured) + " " + bar.unit
     raw = "" if bar.unit != "x" else f"  {_seconds(cells[bar.over].best)} / {_seconds(cells[bar.under].best if bar.under else 1)}"
     verdict = ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench._synchronising import HOLDERS, ITEMS, SIZES, TIMES
+from bench._together import FEW, MANY
 
 FIB = 18
 FIB_CALLS = 8361
@@ -178,11 +179,38 @@ WORKLOADS: tuple[Workload, ...] = (
         (RECIPE,),
     ),
     Workload(
+        "profile",
+        "What a profile costs. `switch`: 100 pseudothreads that make 100 calls each, in turn; figure: one resume, of which a call is two. "
+        "`walk`: the demonstration's walk over 20 files of the standard library; figure: the whole walk; beside it the same under "
+        "cProfile and yappi, which see no caller. `share`: a leaf is called by two, who have it do 1 and 4 times as much; figure: by how "
+        "many points a caller's share in the profile differs from its share of the CPU when each runs alone, the middle of 5 runs.",
+        (
+            *(Column(f"switch, {how}", f"switch, {how}", 20_200) for how in ("off", "on")),
+            *(Column(f"walk, {how}", f"walk, {how}") for how in ("off", "on", "cProfile", "yappi")),
+            Column("share", "share", unit="points"),
+        ),
+        (
+            *(Column(f"switch, {how}", f"switch, {how}", 20_200) for how in ("off", "on")),
+            *(Column(f"walk, {how}", f"walk, {how}") for how in ("off", "on", "cProfile", "yappi")),
+        ),
+        (),
+        seconds=1.0,
+    ),
+    Workload(
         "consumer",
         f"A pipeline of 5 consumers through which {CONSUMED:,} items are sent (figure: one item), and making a consumer (figure: one).",
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Divisor("g", "generators", None, "plain generators, advanced by hand to their first yield"),),
+    ),
+    Workload(
+        "together",
+        f"{MANY:,} that return at once. `one`: each is started (spawn, create_task, nursery) and joined (awaited) before the next; `all`: "
+        f"all are started, then each is joined; `gather`: all together, and {FEW} together {MANY // FEW} times. Figure: one of them. "
+        "trio's nurseries and gevent's joinall wait without results.",
+        (Column("one", "one", MANY), Column("all", "all", MANY), Column("gather 1,000", "gather", MANY), Column("gather 10", "tens", MANY)),
+        (Column("one", "one", MANY), Column("gather 1,000", "gather", MANY)),
+        (ASYNCIO,),
     ),
     Workload(
         "channel",

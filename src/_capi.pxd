@@ -21,6 +21,7 @@ cdef extern from *:
     #define ct_restore PyErr_SetRaisedException
     #endif
     #include "frameobject.h"
+    #include <time.h>
     /* Cython finds the code object of a traceback's entry again by its line alone, and this unit has several files: where it found another
        function's the entry gets one of its own. The macro stands for the one call that Cython's traceback makes. */
     static PyFrameObject *ct_frame(PyThreadState *state, PyCodeObject *found, PyObject *globals,
@@ -67,6 +68,27 @@ cdef extern from *:
     #define ct_prefetch(address) ((void)(address))
     #endif
     #define ct_send_of(type) ((type)->tp_as_async->am_send)
+    #if defined(CLOCK_MONOTONIC) && !defined(_WIN32)
+    static inline long long ct_now(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+    }
+    #elif PY_VERSION_HEX >= 0x030D0000
+    static inline long long ct_now(void) { PyTime_t now; return PyTime_MonotonicRaw(&now) < 0 ? 0 : (long long)now; }
+    #else
+    #define ct_now() ((long long)_PyTime_GetMonotonicClock())
+    #endif
+    static PyObject *ct_code_of(PyObject *coroutine) {
+        if (!PyGen_CheckExact(coroutine) && !PyCoro_CheckExact(coroutine)) return NULL;
+    #if PY_VERSION_HEX < 0x030C0000
+        return Py_NewRef(((PyGenObject *)coroutine)->gi_code);
+    #elif defined(Py_DEBUG)
+        return PyObject_GetAttrString(coroutine, PyGen_CheckExact(coroutine) ? "gi_code" : "cr_code");
+    #else
+        return (PyObject *)PyGen_GetCode((PyGenObject *)coroutine);  /* a native coroutine is laid out in the same way */
+    #endif
+    }
     static PyObject *ct_stop_value(PyObject *stop) {
         return Py_NewRef(((PyStopIterationObject *)stop)->value ? ((PyStopIterationObject *)stop)->value : Py_None);
     }
@@ -84,6 +106,10 @@ cdef extern from *:
     PyObject* ct_fetch() noexcept
     void ct_restore(PyObject*) noexcept
     PyObject* ct_stop_value(PyObject*) noexcept
+    long long ct_now() noexcept
+    PyObject* ct_code_of(PyObject*) noexcept
+    int PyGC_Enable() noexcept
+    int PyGC_Disable() noexcept
     PyObject* ct_code(PyFrameObject*) noexcept
     int ct_instruction(PyFrameObject*) noexcept
     unsigned int ct_sixteenths() noexcept
@@ -95,14 +121,19 @@ cdef extern from *:
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
+    void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
+    PyObject* PyNumber_Index(PyObject*) noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
     PyObject* PyException_GetTraceback(PyObject*) noexcept
+    int PyException_SetTraceback(PyObject*, PyObject*) noexcept
+    PyObject* PyException_GetContext(PyObject*) noexcept
+    void PyException_SetContext(PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallNoArgs(PyObject*) noexcept
     PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept
@@ -114,12 +145,18 @@ cdef extern from *:
     PyTypeObject* Py_TYPE(PyObject*) noexcept
     Py_ssize_t Py_REFCNT(PyObject*) noexcept
     bint PyLong_CheckExact(PyObject*) noexcept
+    bint PyTuple_CheckExact(PyObject*) noexcept
+    PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
+    void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
+    long long PyLong_AsLongLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
     int PyObject_IsTrue(PyObject*) noexcept
     PyObject* PyExc_Exception
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
+    PyObject* PyExc_KeyboardInterrupt
+    PyObject* PyExc_SystemExit
     PyObject* Py_None
     PyObject* Py_NotImplemented
     PyObject* PyExc_StopAsyncIteration

@@ -16,6 +16,8 @@ cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>B
 cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) noexcept:
     cdef unsigned int level
     cdef int stop = show((<Pseudothread>self).top, visit, argument) or show((<Pseudothread>self).value, visit, argument)
+    if (<Pseudothread>self).levels != NULL:
+        stop = stop or show((<Pseudothread>self).levels.collector, visit, argument)
     for level in range((<Pseudothread>self).depth):
         if stop:
             return stop
@@ -24,8 +26,17 @@ cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) 
 
 
 cdef int clear_pseudothread(PyObject* self) noexcept:
+    if (<Pseudothread>self).levels != NULL:
+        let_levels_go(<Pseudothread>self)
     drop_stack(<Pseudothread>self)
     return clear_rest_of_pseudothread(self)
+
+
+cdef int clear_node(PyObject* self) noexcept:
+    """What it knows below it may go; what Levels and other nodes rely on stays, as turns may be made while garbage is collected."""
+    (<Node>self).last_code = NULL
+    (<Node>self).last = None
+    return 0
 
 
 cdef int traverse_queue(PyObject* self, visitproc visit, void* argument) noexcept:
@@ -73,13 +84,17 @@ cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) no
 cdef int clear_trampoline(PyObject* self) noexcept:
     drop_parked(<BaseTrampoline>self)
     release(<BaseTrampoline>self)
-    return clear_rest_of_trampoline(self)
+    cdef Collector collecting = (<BaseTrampoline>self).collecting  # what its pseudothreads count by, who go later
+    cdef int failed = clear_rest_of_trampoline(self)
+    (<BaseTrampoline>self).collecting = collecting
+    return failed
 
 
 (<PyTypeObject*>Pseudothread).tp_traverse = <traverseproc>traverse_pseudothread
 (<PyTypeObject*>Pseudothread).tp_clear = <inquiry>clear_pseudothread
 (<PyTypeObject*>Queue).tp_traverse = <traverseproc>traverse_queue
 (<PyTypeObject*>Queue).tp_clear = <inquiry>clear_queue
+(<PyTypeObject*>Node).tp_clear = <inquiry>clear_node
 (<PyTypeObject*>Channel).tp_traverse = <traverseproc>traverse_channel
 (<PyTypeObject*>Channel).tp_clear = <inquiry>clear_channel
 (<PyTypeObject*>BaseTrampoline).tp_traverse = <traverseproc>traverse_trampoline

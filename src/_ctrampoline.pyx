@@ -11,22 +11,27 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Free
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
-from _thread import get_ident
+from _thread import _local, get_ident
+from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import Suspension, TailCall, describe, end_of_call, exception_of, ignored_exit, is_coroutine, kinds as _kinds
-from trampoline._base import line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
+from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
+from trampoline._base import no_result, note_on, place_of, yield_itself
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 
-__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
+    "is_coroutine", "spawn",
+]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
@@ -43,8 +48,10 @@ cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
+cdef str word_untaken = "_untaken", word_taken = "taken"
 
 
+include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_queue.pxi"
 include "_channel.pxi"
@@ -105,30 +112,35 @@ cdef class BaseTrampoline:
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not resumes(coroutine):
-            raise no_coroutine("add()", coroutine)
-        if context is not None and type(context) is not Context:
-            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        check_root("add()", coroutine, context)
         if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
             coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
-        cdef PyFrameObject* frame = PyEval_GetFrame()
+        place(p)
         if name is not None or context is not None:
-            p.details = (name, context)
-            p.special = IN_CONTEXT if context is not None else 0
-        if frame != NULL:
-            p.code = <object>ct_code(frame)
-            Py_DECREF(p.code)
-            mark(p, ct_instruction(frame))
-        if not self.overridden:
-            append(self, p)
-            return p
-        self.handing.append(p)
-        try:
-            returned = self.schedule(coroutine)
-        finally:
-            unhand(self, p)
-        return returned if isinstance(returned, Pseudothread) else p
+            describe_root(p, name, context)
+        cdef PyObject* started = NULL
+        leave(launch(self, p, &started))
+        return give(started)
+
+    def spawn(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
+
+        One that nobody has taken when the pseudothread is let go is reported to `sys.unraisablehook`. KeyboardInterrupt and SystemExit
+        leave `run()` unless somebody waits for it. In a coroutine `p = yield spawn(coroutine)` does the same. TypeError if it is no
+        coroutine.
+        """
+        check_root("spawn()", coroutine, context)
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
+        cdef Pseudothread p = make(self, coroutine)
+        p.special |= SPAWNED
+        place(p)
+        if name is not None or context is not None:
+            describe_root(p, name, context)
+        cdef PyObject* started = NULL
+        leave(launch(self, p, &started))
+        return give(started)
 
     def schedule(self, coroutine, stack=(), val=None, *exc):
         """Queue a turn that sends `val` to `coroutine`, and return its pseudothread. From any thread.
@@ -146,8 +158,7 @@ cdef class BaseTrampoline:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
-            p = make(self, coroutine)
-            p.linked = stack if stack else None
+            p = make(self, coroutine, stack if stack else None)
         if exc:
             p.special |= THROWING
         Py_INCREF(val)
@@ -169,6 +180,7 @@ cdef class BaseTrampoline:
             Py_LeaveRecursiveCall()
             raise
         cdef PyObject* failure = loop(self, &result)
+        turns_end(self)
         Py_LeaveRecursiveCall()
         self.running = self.alone = False
         self.thread = None
@@ -177,6 +189,15 @@ cdef class BaseTrampoline:
             set_result(&result, NULL)
         leave(failure)
         return give(result)
+
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self.own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
@@ -240,6 +261,11 @@ cdef class BaseTrampoline:
 
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
+
+    def _untaken(self, pseudothread):
+        """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
+
+    _group = Group  # for what is together
 
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
@@ -308,79 +334,26 @@ cdef begin(BaseTrampoline t):
         raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
     t.thread = get_ident()
     t.running = True
-    check_overridden(t)
+    try:
+        check_overridden(t)
+        turns_begin(t)
+    except BaseException:
+        t.running, t.thread = False, None
+        raise
 
 
 cdef check_overridden(BaseTrampoline t):
     t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
 
 
-cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
-    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-    cdef Pseudothread p
-    for p in t.handing:
-        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
-            return p
-    return None
-
-
-cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
-    """Return whether it was still there."""
-    for index in range(len(t.handing)):
-        if t.handing[index] is p:
-            del t.handing[index]
-            return True
-    return False
-
-
-cdef Pseudothread make(BaseTrampoline t, coroutine):
-    cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
-    p.trampoline = t
-    Py_INCREF(coroutine)
-    p.top = <PyObject*>coroutine
-    p.state = TAKEN
-    return p
-
-
-cdef append(BaseTrampoline t, Pseudothread p):
-    if t.own is not None:
-        put(t.own, <PyObject*>p)
-        p.state = QUEUED
-    else:
-        p.state = TAKEN
-        t.any_queue.append(p)
-    if t.waker is not None:
-        t.waker()
-
-
+include "_making.pxi"
+include "_spawning.pxi"
+include "_together.pxi"
+include "_levels.pxi"
+include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
-
-
-cdef inline bint resumes(value) except -1:
-    return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or is_coroutine(value)
-
-
-cdef check_stack(coroutine, stack):
-    if not resumes(coroutine):
-        raise no_coroutine("schedule()", coroutine)
-    rest = stack
-    while rest:
-        if not isinstance(rest, tuple) or len(rest) != 2:
-            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
-        if not resumes(rest[0]):
-            raise no_coroutine("the stack of schedule()", rest[0])
-        rest = rest[1]
-
-
-cdef root(Pseudothread p):
-    if p.linked is None:
-        return <object>(p.callers[0] if p.depth else p.top)
-    coroutine, rest = p.linked
-    while rest:
-        coroutine, rest = rest
-    return coroutine
 
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.

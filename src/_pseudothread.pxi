@@ -23,6 +23,8 @@ cdef class Pseudothread:
         raise no_copy(self)
 
     def __dealloc__(self):
+        if self.levels != NULL:
+            let_levels_go(self)
         drop_stack(self)
 
     def __call__(self):
@@ -39,11 +41,14 @@ cdef class Pseudothread:
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
         cdef PyObject** turn = t.turn
+        cdef bint by_hand = collectors_used and turns_begin(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
         t.turn = &current
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
         t.turn = turn
         release(t)
+        if by_hand:
+            turns_end(t)
         Py_DECREF(self)
         t.held_coroutine, t.held_sent = held_coroutine, held_sent
         leave(failure)
@@ -55,6 +60,8 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef PyObject* suspension = unpark(self, "resume")
+        if self.levels != NULL:
+            woke(self)
         if self.special & PROMPTLY:
             value = (value, <object>suspension)
         Py_INCREF(value)
@@ -73,6 +80,8 @@ cdef class Pseudothread:
         """
         error = exception_of("throw()", error)
         cdef PyObject* suspension = unpark(self, "throw into")
+        if self.levels != NULL:
+            woke(self)
         Py_INCREF(error)
         cdef BaseTrampoline t = self.trampoline
         t.leaving += 1
@@ -108,23 +117,35 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~(THROWING | PROMPTLY)
+        self.special &= ~(THROWING | OWED | PROMPTLY)
         if parked:
             failure = withdraw(held, self)
         elif given:
             failure = dropped(PyObject_CallMethodObjArgs(
                 PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
         Py_XDECREF(held)
+        cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
+        if self.levels != NULL:
+            self.levels.closing = True
         while True:
             top = self.top
             failure = close_one(self, top, failure)
+            if self.levels != NULL:
+                closes(self)
             if not pop(self):
                 break
             Py_DECREF(<object>top)
         Py_INCREF(self)
         end(self, top, NULL, VALUE)
+        if by_hand:
+            turns_end(self.trampoline)
         Py_DECREF(self)
         Py_DECREF(<object>top)
+        cdef bint good
+        cdef PyObject* other = hand_out(self, &good)
+        if failure == NULL:
+            failure, other = other, NULL
+        Py_XDECREF(other)
         leave(failure)
 
     @property
@@ -137,11 +158,12 @@ cdef class Pseudothread:
         if self.state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self.special & THROWING:
-            (<object>self.value).__traceback__ = self.linked
+            leave(error_taken(self))
+            as_it_was(self)
             Py_INCREF(<object>self.value)
             leave(self.value)
         if self.value == NULL:
-            raise RuntimeError(f"{self!r} was closed before it had a result")
+            raise no_result(self)
         return <object>self.value
 
     @property
@@ -173,24 +195,26 @@ cdef class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        if self.details is not None and self.details[0] is not None:
-            return self.details[0]
+        cdef PyObject* name = detail(self, NAME)
+        if name != NULL:
+            return <object>name
         return name_of(root(self)) if self.top != NULL else None
 
     @property
     def waits_for(self):
-        """The suspension for which it is parked, or None."""
+        """The suspension, or the pseudothread, for which it is parked, or None."""
         return <object>self.value if self.state == PARKED else None
 
     @property
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
-        return None if self.code is None else line_of(self.code, <int>(self.place & 0xFFFFF) << 1)
+        cdef PyObject* code = detail(self, CODE)
+        return None if code == NULL else line_of(<object>code, <int>(self.place & 0xFFFFF) << 1)
 
     @property
     def age(self):
         """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
-        if self.code is None:
+        if detail(self, CODE) == NULL:
             return None
         cdef unsigned int moment = (<unsigned int>self.moment << 12) | (self.place >> 20)
         return ((ct_sixteenths() - moment) & 0xFFFFFFF) / 16.0
@@ -199,8 +223,24 @@ cdef class Pseudothread:
         if self.top == NULL:
             return f"<Pseudothread {self.name!r} ended>"
         innermost, state, name = <object>self.top, (<object>self).state, self.name  # asked once: another thread may end it meanwhile
-        waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
+        value = self.waits_for
+        waits = "" if value is None else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
         return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
+
+    def __iter__(self):
+        return yield_itself(self)
+
+    def __await__(self):
+        return yield_itself(self)
+
+    @property
+    def _error(self):
+        """The error that left the root, which whoever asks for it takes, or None."""
+        if self.state != ENDED or not self.special & THROWING:
+            return None
+        leave(error_taken(self))
+        as_it_was(self)
+        return <object>self.value
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
@@ -221,10 +261,12 @@ cdef class Pseudothread:
     @property
     def _context(self):
         """The context of its turns, or None."""
-        return self.details[1] if self.details is not None else None
+        cdef PyObject* context = detail(self, CONTEXT)
+        return <object>context if context != NULL else None
 
     def _note(self):
-        note_on(<object>self.value, None if self.details is None else self.details[0], (<object>self).added)
+        cdef PyObject* name = detail(self, NAME)
+        note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]

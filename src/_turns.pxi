@@ -4,11 +4,15 @@
 cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
     """Make turns. Return the error that leaves run(), or NULL."""
     cdef PyObject* entry
-    cdef PyObject* failure
+    cdef PyObject* failure = NULL
     cdef Queue queue
     cdef int look = TURNS
     cdef bint alive  # asked before the queue: another thread takes one out of what is parked, and then queues it
     while t.running:
+        if t.era:
+            failure = between_turns(t)
+            if failure != NULL:
+                break
         alive = t.first_parked != NULL or t.leaving != 0
         queue = t.own
         if queue is None:
@@ -20,15 +24,17 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             entry = failure = NULL
         if entry == NULL:
             if failure != NULL or not alive:
-                return failure
+                break
             if t.held_coroutine != NULL or t.held_sent != NULL:
                 release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
             elif not waits(t, &failure):
-                return failure
+                break
             continue
         let_go_before(t, entry)
         if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
             look -= 1
+            if t.era:
+                t.collecting.turn += 1  # somebody runs while others are queued
             failure = call_entry(t, entry, result)
         elif (<Pseudothread>entry).state == ENDED and (<Pseudothread>entry).value == NULL:
             Py_DECREF(<object>entry)  # closed while it stood in a queue that is not ours
@@ -45,17 +51,18 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             look -= 1  # for a turn that ended in a wait
             Py_DECREF(<object>entry)
         if failure != NULL:
-            return failure
+            break
         if look > FEW and (t.first_parked != NULL or t.limits):
             look = FEW
         if look <= 0:
             look = TURNS
             if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
-                return ct_fetch()
-            failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
+                failure = ct_fetch()
+            else:
+                failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
             if failure != NULL:
-                return failure
-    return NULL
+                break
+    return failure
 
 
 cdef PyObject* look_around(BaseTrampoline t) noexcept:
@@ -95,6 +102,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* got
     cdef PyObject* failure
     cdef int outcome, promptly = ct_promptly
+    cdef bint good
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
@@ -102,7 +110,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
         ct_promptly = MOST_PROMPT
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special & ODD:
             outcome = send_to_generator(top, sent, &got)
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
@@ -155,6 +163,11 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     elif outcome == WAIT:
         failure = park(t, <Pseudothread>p)
     else:
+        if (<Pseudothread>p).near[0] != NULL or (<Pseudothread>p).special & SPAWNED:
+            failure = hand_out(<Pseudothread>p, &good)
+            if failure != NULL or outcome == ERROR and good:
+                set_result(result, NULL)
+                return failure
         Py_XINCREF((<Pseudothread>p).value)
         if outcome == VALUE:
             set_result(result, (<Pseudothread>p).value)
@@ -171,6 +184,9 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == WAIT:
         p.value = got
         return WAIT
+    if outcome == GIVE:
+        next_sent[0] = spawned(p, got)
+        return NEXT
     if outcome == CALL:  # no memory for it: the error goes to who wanted to make the call
         Py_DECREF(<object>got)
         next_sent[0] = ct_fetch()
@@ -181,6 +197,11 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     let_go[0] = p.top
     if outcome == TAIL and p.trampoline.asks and not PyGen_CheckExact(got):
         outcome = rooted(p.trampoline, &got)
+    if p.levels != NULL and outcome != VALUE:
+        if outcome == ERROR:
+            failed(p)
+        else:
+            replaced(p, got)
     if outcome == TAIL:
         p.top = got
         return NEXT
@@ -194,26 +215,25 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
 
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
-    cdef PyObject* traceback
+    if p.levels != NULL:
+        levels_end(p, got != NULL)
     p.state = ENDED
     free_callers(p)
+    p.near[0] = take_joiners(p)  # hand_out() is called next
     p.value = got
-    p.special = THROWING if outcome == ERROR else 0
+    p.special = p.special & SPAWNED | (THROWING if outcome == ERROR else 0)
     if outcome == ERROR:
-        traceback = PyException_GetTraceback(got)
-        if traceback != NULL:
-            p.linked = <object>traceback
-            Py_DECREF(p.linked)
-    if outcome == ERROR or p.details is not None or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
+        remember(p)
+    if outcome == ERROR or PyTuple_CheckExact(<PyObject*>p.about) or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
         keep_name(p, root)
 
 
 cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
     """Nothing of the user's in Python runs here, so no Ctrl-C can strike: it would be lost."""
-    cdef PyObject* name
-    cdef PyObject* details
-    if p.details is not None and <PyObject*>p.details[0] != Py_None:
-        name = <PyObject*>p.details[0]
+    cdef PyObject* name = detail(p, NAME)
+    cdef PyObject* code = detail(p, CODE)
+    cdef PyObject* about
+    if name != NULL:
         Py_INCREF(<object>name)
     else:
         name = PyObject_GetAttr(root, <PyObject*>word_qualname)
@@ -221,13 +241,13 @@ cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
             PyErr_Clear()
             Py_XDECREF(name)
             name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
-    details = PyTuple_Pack(2, name, Py_None) if name != NULL else NULL
+    about = PyTuple_Pack(4, name, Py_None, code if code != NULL else Py_None, Py_None) if name != NULL else NULL
     Py_XDECREF(name)
-    if details == NULL:
+    if about == NULL:
         PyErr_Clear()  # no memory for it: then it has no name
         return
-    p.details = <tuple>details
-    Py_DECREF(<object>details)
+    p.about = <object>about
+    Py_DECREF(<object>about)
 
 
 cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:

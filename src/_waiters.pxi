@@ -48,6 +48,8 @@ cdef PyObject* hand(ct_Operation** ends, ct_Operation* operation, PyObject* valu
     p.value, p.state = pair, TAKEN  # the reference that it had of the operation goes at the end
     unchain(ends, operation)
     unlink(p.trampoline, p)
+    if p.levels != NULL:
+        woke(p)
     p.trampoline.leaving += 1
     cdef PyObject* failure = go_on(p.trampoline, p)
     p.trampoline.leaving -= 1

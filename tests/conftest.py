@@ -85,7 +85,7 @@ if sys.platform == "emscripten":
 def load(name):
     """Return a namespace with the public names of the package on the core `name`, and the core itself as `module`."""
     module = importlib.import_module(MODULES[name])
-    waiting = type("Trampoline", (Layer, module.BaseTrampoline), {"__doc__": trampoline.Trampoline.__doc__})
+    waiting = type("Trampoline", (Layer, module.BaseTrampoline), {"__doc__": trampoline.Trampoline.__doc__, "_core": module})
     made = type("Trampoline", (waiting,), {"__doc__": trampoline.Trampoline.__doc__, "_wait": lambda self: False})
     return SimpleNamespace(
         name=name,
@@ -97,6 +97,7 @@ def load(name):
         TailCall=trampoline.TailCall,
         Channel=module.Channel,
         call=module.call,
+        spawn=module.spawn,
         consumer=trampoline.consumer,
     )
 

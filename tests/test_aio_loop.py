@@ -98,7 +98,8 @@ def test_a_client_of_the_trampolines_and_a_server_of_asyncios(inside):
     assert inside(main()) == [b"HELLO"] * 5
 
 
-def test_a_socket_that_is_closed_while_it_is_waited_for(inside):
+@pytest.mark.parametrize("seconds", [0.001, 0.12])  # before and after closed files were looked for the first time
+def test_a_socket_that_is_closed_while_it_is_waited_for(inside, seconds):
     def main():
         ours, theirs = pair()
         me = yield Own()
@@ -108,7 +109,7 @@ def test_a_socket_that_is_closed_while_it_is_waited_for(inside):
         assert other.done
 
     def closes(sock):
-        yield sleep(0.001)
+        yield sleep(seconds)
         sock.close()
 
     inside(main())

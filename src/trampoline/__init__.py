@@ -12,11 +12,14 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._executors import map_in, run_in
     from trampoline._locks import Lock, Semaphore
+    from trampoline._profile import Profile, profile
     from trampoline._reactor import Reactor
     from trampoline._synchronising import Event
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._together import first, gather
     from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
@@ -36,6 +39,7 @@ del TYPE_CHECKING
 Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
+spawn = core.spawn
 
 __version__ = "0.1.0"
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "Deadlock",
     "Event",
     "Lock",
+    "Profile",
     "Pseudothread",
     "Reactor",
     "Semaphore",
@@ -55,8 +60,11 @@ __all__ = [
     "call",
     "consumer",
     "dump_on_signal",
+    "first",
+    "gather",
     "in_thread",
     "listening_socket",
+    "map_in",
     "nonblocking_accept",
     "nonblocking_connect",
     "nonblocking_handshake",
@@ -64,8 +72,11 @@ __all__ = [
     "nonblocking_recvfrom",
     "nonblocking_sendto",
     "nonblocking_write",
+    "profile",
     "readable",
+    "run_in",
     "sleep",
+    "spawn",
     "timeout",
     "trampoline",
     "writable",
@@ -73,9 +84,15 @@ __all__ = [
 _HOMES = {
     "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
+    "Profile": "_profile",
+    "profile": "_profile",
     "Reactor": "_reactor",
     "dump_on_signal": "_dump",
+    "first": "_together",
+    "gather": "_together",
     "in_thread": "_threads",
+    "map_in": "_executors",
+    "run_in": "_executors",
     "Event": "_synchronising",
     "Lock": "_locks",
     "Semaphore": "_locks",

@@ -11,12 +11,18 @@ from trampoline._core import accelerated, reason
 
 _SUBCOMMANDS = (
     "demo      walk the standard library's syntax trees and an expression nested 100,000 deep, beside PEP 342's recipe",
+    "profile   run a script or a module and say which coroutine, called by which, spends or waits the time",
     "ps PID    print who waits where in another process (CPython 3.14)",
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` and return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["profile"]:  # what follows the script is the script's own
+        from trampoline._profile_command import profile
+
+        return profile(arguments[1:])
     parser = argparse.ArgumentParser(
         prog="python -m trampoline",
         description="Without a sub-command: say which version, which core and which Python this is.",
@@ -30,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     ps_parser.add_argument("--locals", action="store_true", help="print the variables, too")
     ps_parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="wait so long for the answer (default: 5)")
     ps_parser.add_argument("--nudge", action="store_true", help="stop it for a moment, which ends a wait (a shell may say so)")
+    commands.add_parser("profile", add_help=False, help="profile a script or a module as it runs")
     chosen = parser.parse_args(arguments)
     if chosen.command == "demo":
         from trampoline._demo import demo

@@ -2,7 +2,7 @@
 of what is parked. None of it raises, and none of it runs a line of the user's but where something is let go.
 """
 
-from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF
 
@@ -11,15 +11,49 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, GIVE, NEXT
+cdef enum:
+    NAME, CONTEXT, CODE, JOINERS
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
     PROMPTLY = 8
+    COLLECTED = 16
+    OWED = 32
+    SPAWNED = 64
+    ODD = 63  # whether the next turn is anything but a plain send; SPAWNED alone is not
     MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
+
+
+cdef enum:
+    NOT_WAITING, IS_READY, IS_PARKED  # what a pseudothread waits for while its coroutine is not resumed
+
+ctypedef struct Level:
+    PyObject* node
+    long long pushed
+
+ctypedef struct Levels:
+    Level* levels  # what a turn touches comes first
+    unsigned int depth
+    unsigned int linked  # how many of the callers are in the nested pairs of `linked`
+    long long era  # that of the trampoline from which on none of its turns was missed
+    long long since, since_run  # since when it waits; and what `run` was then
+    long long turn
+    char waiting, woken, closing
+    unsigned int capacity
+    Level few[2]  # where `levels` points until there are more
+    PyObject* collector
+    PyObject* p  # whose they are; not owned
+    Levels* near[2]  # its neighbours in the collector's list of all
+    long long woken_at, number
+
+ctypedef struct Event:
+    PyObject* node
+    long long number, start, duration
+    bint waited
 
 
 cdef class Pseudothread:
@@ -32,9 +66,10 @@ cdef class Pseudothread:
     cdef char state, special  # special: a set of THROWING and what follows it above
     cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
-    cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
-    cdef object linked, code
-    cdef tuple details  # (name, context), or None: nearly all have neither
+    cdef PyObject* near[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
+    cdef object linked  # after an error: its traceback and context, for whoever is given it later
+    cdef object about  # the code where it was added; or a tuple of our own (name, context, code, joiners); or None. detail() reads it
+    cdef Levels* levels  # while its trampoline collects
     cdef object __weakref__
 
 
@@ -44,6 +79,20 @@ cdef class Queue:
     cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
     cdef object __weakref__
+
+
+cdef class Group:
+    cdef Pseudothread waiter
+    cdef object suspension
+    cdef Py_ssize_t running
+    cdef bint any, open
+    cdef readonly list children
+    cdef readonly object decided
+
+
+cdef class Spawning:
+    cdef object coroutine, name, context, code
+    cdef int instruction
 
 
 cdef class Channel:
@@ -66,6 +115,11 @@ cdef class BaseTrampoline:
     cdef double look_at  # when to look next at what waits
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
+    cdef Collector own_collector, collecting
+    cdef long long era, epoch  # the numbers of when it took that up, and of when that came into use; 0: it does not collect
+    cdef PyObject* straddling  # the pseudothread during whose turn it was begun to collect; not owned
+    cdef long long entered_in  # 0, or the collector's epoch when it was told of run()
+    cdef PyObject* outer  # and its account then
     cdef PyObject* held_coroutine  # a tuple of it and its callers where `schedule` dropped those
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
@@ -73,6 +127,32 @@ cdef class BaseTrampoline:
     cdef PyObject** turn  # where the pseudothread whose turn it is stands, NULL if it is nobody's
     cdef PyObject* before  # the neighbours in the list of all trampolines
     cdef PyObject* after
+    cdef object __weakref__
+
+
+cdef class Node:
+    cdef Node parent_node, last
+    cdef PyObject* last_code  # of what was called from here last, and went to the node `last`
+    cdef object own_code
+    cdef list below
+    cdef dict known  # the address of a code: the node it goes to
+    cdef long long called, resumed, time, spanned, was_ready, was_parked, failed, closings, living, older
+    cdef object __weakref__
+
+
+cdef class Collector:
+    cdef long long last  # when the clock was read last: up to then all time is accounted for
+    cdef PyObject* account  # the node of the coroutine that is being resumed, or NULL: the loop's; not owned
+    cdef object clock  # None: the system's
+    cdef bint dirty  # whether anything of the user's may have run since
+    cdef bint odd  # whether it has a clock of its own, or a timeline
+    cdef unsigned int inside, bound
+    cdef long long epoch, turn, number, offset, looped, ran
+    cdef Node top
+    cdef Levels* first
+    cdef object thread, failure
+    cdef Event* events
+    cdef size_t room, happened
     cdef object __weakref__
 
 
@@ -101,6 +181,36 @@ cdef inline void release(BaseTrampoline t) noexcept:
 
 
 # The stack of a pseudothread.
+
+cdef inline PyObject* detail(Pseudothread p, int which) noexcept:
+    """Return its NAME, its CONTEXT, the CODE where it was added or its JOINERS, borrowed, or NULL."""
+    cdef PyObject* found = <PyObject*>p.about
+    if PyTuple_CheckExact(found):
+        found = PyTuple_GET_ITEM(found, which)
+    elif which != CODE:
+        return NULL
+    return found if found != Py_None else NULL
+
+
+cdef inline bint set_detail(Pseudothread p, int which, PyObject* value) noexcept:
+    """Set one of these. Return False, with MemoryError, if there is no room for it."""
+    cdef PyObject* about = <PyObject*>p.about
+    cdef PyObject* old
+    if not PyTuple_CheckExact(about):
+        if which == CODE:
+            p.about = <object>value
+            return True
+        about = PyTuple_Pack(4, Py_None, Py_None, about, Py_None)
+        if about == NULL:
+            return False
+        p.about = <object>about
+        Py_DECREF(<object>about)
+    old = PyTuple_GET_ITEM(about, which)  # nobody else has the tuple
+    Py_INCREF(<object>value)
+    PyTuple_SET_ITEM(about, which, value)
+    Py_DECREF(<object>old)
+    return True
+
 
 cdef inline bint grow(Pseudothread p) noexcept:
     cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
@@ -131,6 +241,8 @@ cdef inline bint pop(Pseudothread p) noexcept:
     if p.linked is None:
         p.top = NULL
         return False
+    if p.levels != NULL:
+        p.levels.linked -= 1
     caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
     Py_INCREF(caller)
     p.top = <PyObject*>caller

@@ -116,6 +116,7 @@ class Driven(Layer):
             return None, None
         if taken:
             return None, RuntimeError(f"{root!r}, the root of aio.run(), was taken out of the queue before its end")
+        self.reactor.rest()
         self._sleeping = self._of_asyncio.create_future()
         return self._sleeping, None
 

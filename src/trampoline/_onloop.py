@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from trampoline._guest import Guest
 
-_SWEEP = 0.05  # seconds after which closed files are looked for, while files are waited for that were not before
+_SWEEP = 0.05  # seconds after the last turns, or less, after which closed files are looked for
 
 
 class _Deadline:
@@ -53,10 +53,7 @@ class LoopReactor:
         files = self._files
         if files is None:
             files = self._open()
-        watched = files.watch(file, writing, ready)
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
-        return watched
+        return files.watch(file, writing, ready)
 
     def unwatch(self, watched: Any, writing: bool) -> None:
         """Forget who waits for that."""
@@ -85,6 +82,11 @@ class LoopReactor:
 
     def dispatch(self, events: object) -> None:
         """Do nothing: the loop has called already what is due."""
+
+    def rest(self) -> None:
+        """Have closed files looked for in a moment, now that the turns that may have closed some have been made."""
+        if self._sweeper is None and self._files is not None and self._files.waiting:
+            self._sweeper = self._loop.call_later(_SWEEP, self._sweep)
 
     def knock(self) -> None:
         """Wake the trampoline. From any thread."""

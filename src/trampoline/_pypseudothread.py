@@ -9,6 +9,7 @@ from types import GenericAlias
 from trampoline._base import (
     ERROR,
     VALUE,
+    core_types,
     describe,
     exception_of,
     ignored_exit,
@@ -16,14 +17,30 @@ from trampoline._base import (
     misuse,
     name_of,
     no_copy,
+    no_result,
     place_of,
     promptly,
+    yield_itself,
 )
-from trampoline._pyresume import INTERRUPTED, PROMPTLY, THROWING, behind, resume_specially
+from trampoline._pycollecting import Everywhere, turns_begin, turns_end
+from trampoline._pyresume import (
+    ENDED,
+    INTERRUPTED,
+    MISSING,
+    OWED,
+    PARKED,
+    PROMPTLY,
+    QUEUED,
+    RUNNING,
+    TAKEN,
+    THROWING,
+    behind,
+    error_of,
+    resume_specially,
+)
+from trampoline._pytogether import hand_out, taken
 
-QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
-MISSING = object()
 
 
 class Pseudothread:
@@ -34,8 +51,8 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_moment",
-        "__weakref__",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
+        "_moment", "_spawned", "_joiners", "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -46,7 +63,8 @@ class Pseudothread:
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = None
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = p._joiners = None
+        p._spawned = False
         return p
 
     def __init__(self, *args, **kwargs):
@@ -64,6 +82,7 @@ class Pseudothread:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
+        by_hand = Everywhere.used and turns_begin(trampoline)
         try:
             if trampoline._advance(self, None) is None:
                 return None
@@ -74,6 +93,8 @@ class Pseudothread:
             raise error
         finally:
             trampoline._held, trampoline._current = held, current
+            if by_hand:
+                turns_end(trampoline)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block it would have got one
             self = error = context = None  # the frames of a traceback hold those that called them
@@ -88,6 +109,8 @@ class Pseudothread:
         try:
             suspension = self._unpark("resume")
             self._payload = (value, suspension) if self._special & PROMPTLY else value
+            if self._levels is not None:
+                self._levels.woken()
             trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -103,8 +126,11 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("throw into")
+            if self._levels is not None:
+                self._levels.woken()
             try:
-                suspension.withdraw(self)
+                if type(suspension) is not Pseudothread:  # else _unpark() did it
+                    suspension.withdraw(self)
             finally:
                 self._payload = error
                 self._special = self._special & ~PROMPTLY | THROWING
@@ -127,20 +153,31 @@ class Pseudothread:
         held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._payload, self._special = RUNNING, None, self._special & ~PROMPTLY
+        self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
         if parked or given:
             try:
-                held.withdraw(self) if parked else held[1].take_back(self, held[0])
+                if not parked:
+                    held[1].take_back(self, held[0])
+                elif type(held) is not Pseudothread:
+                    held.withdraw(self)
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
         del held  # its end may look at us
+        by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
+        if levels is not None:
+            levels._closing = True
         while True:
             failure = _close(self, failure)
+            if levels is not None:
+                levels.closed()
             if not self._stack:
                 break
             self._top, self._stack = self._stack
         self._end(MISSING, VALUE)
+        if by_hand:
+            turns_end(self._trampoline)
+        hand_out(self)
         if failure is not None:
             context = failure.__context__
             try:
@@ -159,7 +196,8 @@ class Pseudothread:
         if self._state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self._special:
-            error = self._payload.with_traceback(self._stack)
+            taken(self)
+            error = error_of(self)
             context = error.__context__
             try:
                 raise error
@@ -167,7 +205,7 @@ class Pseudothread:
                 error.__context__ = context
                 self = error = context = None
         if self._payload is MISSING:
-            raise RuntimeError(f"{self!r} was closed before it had a result")
+            raise no_result(self)
         return self._payload
 
     @property
@@ -200,7 +238,7 @@ class Pseudothread:
 
     @property
     def waits_for(self):
-        """The suspension for which it is parked, or None."""
+        """The suspension, or the pseudothread, for which it is parked, or None."""
         return self._payload if self._state == PARKED else None
 
     @property
@@ -217,8 +255,22 @@ class Pseudothread:
         innermost, state, name, value = self._top, self._state, self.name, self._payload
         if innermost is None or state == ENDED:
             return f"<Pseudothread {name!r} ended>"
-        waits = f" for {value!r}" if state == PARKED else ""
+        waits = "" if state != PARKED else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
         return f"<Pseudothread {name!r} {_STATES[state]}{waits} at {place_of(innermost)}>"
+
+    def __iter__(self):
+        return yield_itself(self)
+
+    def __await__(self):
+        return yield_itself(self)
+
+    @property
+    def _error(self):
+        """The error that left the root, which whoever asks for it takes, or None."""
+        if self._state != ENDED or not self._special:
+            return None
+        taken(self)
+        return error_of(self)
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
@@ -243,6 +295,8 @@ class Pseudothread:
         if suspension is None:
             raise self._misuse(verb)
         self._payload, self._state = None, TAKEN
+        if type(suspension) is Pseudothread and suspension._joiners:
+            suspension._joiners.pop(self, None)
         return suspension
 
     def _end(self, value, outcome):
@@ -251,9 +305,12 @@ class Pseudothread:
         self._state = ENDED
         self._top = self._stack = self._context = None
         self._payload, self._special = value, 0
+        if self._levels is not None:
+            self._levels.ended(self, outcome, by_turn=outcome == ERROR or value is not MISSING)
+            self._levels = None
         if outcome == ERROR:
             self._special = THROWING
-            self._stack = value.__traceback__  # for result(), which must not make it longer each time
+            self._stack = value.__traceback__, value.__context__  # for whoever is given it later
         return self
 
 
@@ -318,6 +375,9 @@ class Queue:
 
     def __reduce__(self):
         raise no_copy(self)
+
+
+core_types.add(Pseudothread)
 
 
 def _close(p, failure):

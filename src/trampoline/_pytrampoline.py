@@ -11,7 +11,9 @@ when the next entry has been taken from the queue and not yet called (the recipe
 `run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
 enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
+Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
+`_pytogether.py`, who waits for the end of a pseudothread.
+Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what; `_pylevels.py`, how.
 """
 
 from __future__ import annotations
@@ -19,17 +21,21 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from _weakref import ref
-from contextvars import Context
-from time import monotonic
 from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
 from trampoline._pychannel import Channel
+from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
+from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
+from trampoline._pyresume import OWN_CODES, THROWING, behind
+from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Channel", "Pseudothread", "Queue", "call", "is_coroutine"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
+    "is_coroutine", "spawn",
+]  # fmt: skip
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
 _most = 64  # that may stand there before those are taken out
@@ -39,8 +45,8 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_current", "_entered", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_parked",
-        "_queue", "_runner", "_running", "_waker_", "__weakref__",
+        "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden",
+        "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -59,6 +65,10 @@ class BaseTrampoline(Turns):
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
+        self._own_collector = None
+        self._era = None  # while it collects: with which collector, and that from when on
+        self._token = None  # what that collector is to be told at the end of run()
+        self._straddling = None  # the Levels of the pseudothread during whose turn it was begun to collect
         self._check_overridden()
         _enlist(self)
         return self
@@ -96,18 +106,30 @@ class BaseTrampoline(Turns):
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not is_coroutine(coroutine):
-            raise no_coroutine("add()", coroutine)
-        if context is not None and type(context) is not Context:
-            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        check_root("add()", coroutine, context)
         if self._asks and type(coroutine) is not GeneratorType:
             coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
-        if context is not None:
-            p._special = IN_CONTEXT
-        p._name, p._context = name, context
-        frame = sys._getframe(1)
-        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
+        describe_root(p, name, context, sys._getframe(1))
+        return self._launch(p)
+
+    def spawn(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
+
+        One that nobody has taken when the pseudothread is let go is reported to `sys.unraisablehook`. KeyboardInterrupt and SystemExit
+        leave `run()` unless somebody waits for it. In a coroutine `p = yield spawn(coroutine)` does the same. TypeError if it is no
+        coroutine.
+        """
+        check_root("spawn()", coroutine, context)
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
+        p = self._make(coroutine, ())
+        p._spawned = True
+        describe_root(p, name, context, sys._getframe(1))
+        return self._launch(p)
+
+    def _launch(self, p):
+        coroutine = p._top
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -173,6 +195,15 @@ class BaseTrampoline(Turns):
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
             result = error = context = following = None  # the frames of a traceback hold those that called them
 
+    @property
+    def _collector(self):
+        """The collector that counts what this trampoline does, or None: then it is the thread's, as `collect()` set it."""
+        return self._own_collector
+
+    @_collector.setter
+    def _collector(self, collector):
+        set_own(self, collector)
+
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         self._running = self._alone = False
@@ -188,6 +219,15 @@ class BaseTrampoline(Turns):
                 return entry
         return next(iter(self._parked), None)
 
+    def _own_entries(self):
+        """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
+        return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
+
+    def _whose_turn(self):
+        """Return the pseudothread of this trampoline that is running, or None."""
+        p = self._current
+        return p if type(p) is Pseudothread and p._trampoline is self and p._state == RUNNING else None
+
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
         return list(self._parked)
@@ -201,6 +241,11 @@ class BaseTrampoline(Turns):
 
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
+
+    def _untaken(self, pseudothread):
+        """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
+
+    _group = Group  # for what is together
 
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
@@ -239,11 +284,13 @@ class BaseTrampoline(Turns):
             raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
         self._running = True
         self._check_overridden()
+        turns_begin(self)
 
     def _finish(self, mine):
         if self._runner.get("by") is mine:
             self._running = self._alone = False
             self._current = None
+            turns_end(self)
             del self._runner["by"]
             self._held = None
 
@@ -253,15 +300,20 @@ class BaseTrampoline(Turns):
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
-        p._payload = p._name = p._context = p._code = p._instruction = None
-        p._special = 0
+        p._payload = p._name = p._context = p._code = p._instruction = p._joiners = p._levels = None
+        p._special, p._spawned = 0, False
+        if Everywhere.used:
+            made(self, p)
         return p
 
-    def _append(self, p):
+    def _append(self, p, first=False):
         queue = self._queue
         if type(queue) is Queue:
             p._state = QUEUED
-            queue._entries.append(p)
+            if first:
+                queue._entries.appendleft(p)
+            else:
+                queue._entries.append(p)
         else:
             p._state = TAKEN
             queue.append(p)

@@ -1,0 +1,447 @@
+"""What a collector counts for: threads, trampolines, the time between start and stop; and what becomes of it, its clock and what it saw."""
+
+import contextlib
+import gc
+import sys
+import threading
+import weakref
+
+import pytest
+from counting import Clock, check_laws, nodes, rows
+
+import trampoline
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(core):
+    """No test leaves a collector to the next one."""
+    yield
+    core.module.collect_threads(None)
+    left = core.module.collect(None)
+    assert left is None
+
+
+@contextlib.contextmanager
+def collecting(core, collector):
+    """Collect on this thread."""
+    before = core.module.collect(collector)
+    try:
+        yield collector
+    finally:
+        assert core.module.collect(before) is collector
+
+
+def takes(clock, before, callee=None, after=0):
+    """Take some time, call, and take some more."""
+    clock.now += before
+    got = (yield callee) if callee is not None else None
+    clock.now += after
+    return got
+
+
+def test_collect_returns_the_one_before(core):
+    one, other = core.module.Collector(), core.module.Collector()
+    assert core.module.collect(one) is None
+    assert core.module.collect(other) is one
+    assert core.module.collect(other) is other
+    assert core.module.collect(None) is other
+
+
+def test_begun_during_a_run(core, park):
+    clock = Clock()
+    collector = core.module.Collector(clock)
+
+    def begins():
+        clock.now += 1
+        core.module.collect(collector)
+        clock.now += 10
+        yield takes(clock, 100)
+        clock.now += 1000
+
+    def root():
+        yield begins()
+        clock.now += 10_000
+
+    t = core.Trampoline()
+    parked = t.add(takes(clock, 1, park, 5))
+    t.run()
+    t.add(root())
+    t.add(takes(clock, 2, takes(clock, 3)))
+    t.run()
+    assert rows(collector) == {
+        "takes": {"partial": 2, "live": 1, "resumes": 1, "span": 113, "ready": 100},
+        "takes/takes": {"calls": 1, "resumes": 1, "self_time": 3, "span": 13, "ready": 10},  # called before, but begun after
+        "root": {"partial": 1, "resumes": 1, "self_time": 10_000, "span": 11_113},
+        "root/begins": {"partial": 1, "resumes": 1, "self_time": 1010, "span": 1113},
+        "root/begins/takes": {"calls": 1, "resumes": 1, "self_time": 100, "span": 103, "ready": 3},
+    }
+    assert (collector.loop, collector.run) == (0, 11_113)
+    parked.resume()
+    t.run()
+    assert rows(collector)["takes"] == {"partial": 2, "resumes": 2, "self_time": 5, "span": 113 + 11_118, "ready": 100, "parked": 11_113}
+    check_laws(collector)
+    core.module.collect(None)
+
+
+def test_ended_during_a_run(core):
+    clock = Clock()
+    collector = core.module.Collector(clock)
+
+    def ends():
+        clock.now += 1
+        assert core.module.collect(None) is collector
+        clock.now += 10
+        yield takes(clock, 100)
+        clock.now += 1000
+
+    t = core.Trampoline()
+    core.module.collect(collector)
+    t.add(ends())
+    t.add(takes(clock, 2))
+    t.run()
+    numbers = rows(collector)
+    assert numbers == {
+        "ends": {"calls": 1, "resumes": 1, "self_time": 1, "span": 1},
+        "takes": {"calls": 1, "ready": 1, "span": 1},
+    }
+    assert (collector.loop, collector.run) == (0, 1)
+    collector.settle()
+    assert rows(collector) == numbers  # what is not in use stands still
+
+
+def test_ended_and_begun_again(core, park):
+    clock = Clock()
+    collector = core.module.Collector(clock)
+
+    def root():
+        clock.now += 1
+        yield park
+        clock.now += 2
+        yield takes(clock, 3)
+        clock.now += 4
+
+    t = core.Trampoline()
+    with collecting(core, collector):
+        p = t.add(root())
+        t.run()
+    clock.now += 10
+    p.resume()
+    t.queue.popleft()()
+    clock.now += 100
+    with collecting(core, collector):
+        t.run()
+    assert rows(collector)["root"] == {"calls": 1, "partial": 1, "resumes": 2, "self_time": 5, "span": 8}
+    assert rows(collector)["root/takes"] == {"calls": 1, "resumes": 1, "self_time": 3, "span": 3}
+    check_laws(collector)
+
+
+def test_another_collector_during_a_run(core):
+    clock = Clock()
+    one, other = core.module.Collector(clock), core.module.Collector(clock)
+
+    def root():
+        clock.now += 1
+        core.module.collect(other)
+        clock.now += 2
+        yield takes(clock, 4)
+        clock.now += 8
+
+    t = core.Trampoline()
+    with collecting(core, one):
+        t.add(root())
+        t.run()
+        assert core.module.collect(one) is other
+    assert rows(one) == {"root": {"calls": 1, "resumes": 1, "self_time": 1, "span": 1}}
+    assert rows(other) == {
+        "root": {"partial": 1, "resumes": 1, "self_time": 10, "span": 14},
+        "root/takes": {"calls": 1, "resumes": 1, "self_time": 4, "span": 4},
+    }
+    assert (one.run, other.run, one.loop, other.loop) == (1, 14, 0, 0)
+
+
+def test_begun_inside_a_trampoline_inside_another(core):
+    clock = Clock()
+    collector = core.module.Collector(clock)
+
+    def inner():
+        core.module.collect(collector)
+        clock.now += 1
+        yield
+
+    def outer():
+        t = core.Trampoline()
+        t.add(inner())
+        t.run()
+        clock.now += 10
+        yield takes(clock, 100)
+
+    t = core.Trampoline()
+    t.add(outer())
+    t.run()
+    core.module.collect(None)
+    assert rows(collector) == {
+        "outer": {"partial": 1, "resumes": 1, "self_time": 10, "span": 111},
+        "inner": {"partial": 1, "self_time": 1, "span": 1},
+        "outer/takes": {"calls": 1, "resumes": 1, "self_time": 100, "span": 100},
+    }
+    assert (collector.loop, collector.run) == (0, 111)
+
+
+def test_each_thread_has_its_own(core):
+    here, made = core.module.Collector(), []
+    started, go_on = threading.Barrier(3), threading.Event()
+
+    def root():
+        started.wait(60)
+        go_on.wait(60)
+        yield takes(Clock(), 1)
+
+    def make():
+        made.append(core.module.Collector())
+        return made[-1]
+
+    def run():
+        t = core.Trampoline()
+        t.add(root())
+        t.run()
+        t.add(takes(Clock(), 1))
+        t.run()
+
+    core.module.collect(here)
+    core.module.collect_threads(make)
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    started.wait(60)
+    core.module.collect_threads(None)  # what they have they keep
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    later = threading.Thread(target=lambda: core.Trampoline().add(takes(Clock(), 1)).trampoline.run())
+    later.start()
+    later.join(60)
+    assert core.module.collect(None) is here
+    assert rows(here) == {}
+    assert len(made) == 2
+    for collector in made:
+        assert rows(collector, "calls", "partial", "resumes") == {
+            "root": {"calls": 1, "resumes": 2},
+            "root/takes": {"calls": 1, "resumes": 1},
+            "takes": {"calls": 1, "resumes": 1},
+        }
+        check_laws(collector)
+
+
+def test_added_and_resumed_by_another_thread(core, park):
+    collector = core.module.Collector()
+    t = core.Waiting()
+
+    class Elsewhere(trampoline.Suspension):
+        external = True
+
+        def suspend(self, pseudothread):
+            def act():
+                t.add(takes(Clock(), 1))
+                pseudothread.resume("value")
+
+            self.thread = threading.Thread(target=act)
+            self.thread.start()
+
+    def root():
+        suspension = Elsewhere()
+        got = yield suspension
+        suspension.thread.join(60)
+        return got
+
+    with collecting(core, collector):
+        p = t.add(root())
+        t.run()
+    assert p.result() == "value"
+    assert rows(collector, "calls", "resumes", "live") == {"root": {"calls": 1, "resumes": 2}, "takes": {"calls": 1, "resumes": 1}}
+    assert rows(collector, "parked")["root"]["parked"] > 0
+    check_laws(collector)
+
+
+def test_one_thread_at_a_time(core):
+    collector = core.module.Collector()
+    refused = []
+
+    def elsewhere():
+        t = core.Trampoline()
+        t._collector = None
+        for act in (lambda: core.module.collect(collector), lambda: setattr(t, "_collector", collector)):
+            with pytest.raises(RuntimeError, match="counts what runs on another thread: make a Collector for each thread"):
+                act()
+            refused.append(act)
+
+    def root():
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join(60)
+        yield
+
+    with collecting(core, collector):
+        core.Trampoline().add(root()).trampoline.run()
+    assert len(refused) == 2
+
+
+class BadClock:
+    """A clock that fails when it is told to."""
+
+    def __init__(self):
+        self.error = None
+
+    def __call__(self):
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return 0
+
+
+@pytest.mark.parametrize("error", [ValueError("the clock"), KeyboardInterrupt()])
+def test_a_clock_that_fails(core, error):
+    clock = BadClock()
+    collector = core.module.Collector(clock)
+
+    def root(log):
+        log.append(1)
+        clock.error = error
+        got = yield leaf(log)
+        log.append(got)
+
+    def leaf(log):
+        log.append(2)
+        yield 3
+
+    log = []
+    with collecting(core, collector):
+        t = core.Trampoline()
+        t.add(root(log))
+        with pytest.raises(type(error)) as caught:
+            t.run()
+        assert caught.value is error
+        assert log == [1]
+        assert len(t.queue) == 1
+        t.run()
+        assert log == [1, 2, 3]
+        clock.error = error
+        with pytest.raises(type(error)):
+            collector.settle()
+    assert rows(collector, "calls", "resumes") == {"root": {"calls": 1, "resumes": 2}, "root/leaf": {"calls": 1, "resumes": 1}}
+
+
+def test_a_clock_that_gives_no_integer(core):
+    collector = core.module.Collector(lambda: 1.5)
+    with collecting(core, core.module.Collector(lambda: 0)):
+        pass
+    core.module.collect(collector)
+    with pytest.raises(TypeError, match="float"):
+        core.Trampoline().add(takes(Clock(), 1))
+    core.module.collect(None)
+
+
+@pytest.mark.parametrize("wrong", [5, "text", (), object])
+def test_what_is_no_collector(core, wrong):
+    for act, said in (
+        (lambda: core.module.collect(wrong), r"collect\(\) takes a Collector or None, not "),
+        (lambda: setattr(core.Trampoline(), "_collector", wrong), "the collector of a trampoline is a Collector or None, not "),
+    ):
+        with pytest.raises(TypeError, match=said):
+            act()
+
+
+def test_bad_arguments(core):
+    with pytest.raises(TypeError, match=r"Collector\(\) takes a clock that is called for integer nanoseconds, not 5"):
+        core.module.Collector(5)
+    with pytest.raises(ValueError, match=r"Collector\(\) takes how many events its timeline keeps, not -1"):
+        core.module.Collector(timeline=-1)
+    with pytest.raises(TypeError):
+        core.module.Collector(timeline="many")
+    with pytest.raises(TypeError, match=r"collect_threads\(\) takes a function that returns a Collector, or None, not 5"):
+        core.module.collect_threads(5)
+
+
+def test_a_maker_that_makes_nothing_of_use(core):
+    t = core.Trampoline()
+    p = t.add(takes(Clock(), 1))
+    core.module.collect_threads(lambda: 5)
+    with pytest.raises(TypeError, match=r"the function that collect_threads\(\) was given returned a Collector or None, not 5"):
+        t.run()
+    core.module.collect_threads(None)
+    assert not t.running
+    t.run()
+    assert p.done
+
+
+class Kept:
+    """Something whose end can be seen."""
+
+
+def test_nothing_is_kept_but_nodes_and_code(core, park):
+    collector = core.module.Collector()
+    seen = []
+
+    def leaf(value):
+        seen.append(weakref.ref(value))
+        yield value
+
+    def root(value):
+        yield leaf(value)
+        with contextlib.suppress(KeyError):
+            yield fails(value)
+        yield park
+
+    def fails(value):
+        raise KeyError(value)
+        yield
+
+    with collecting(core, collector):
+        t = core.Trampoline()
+        t.add(root(Kept()))
+        p = t.add(root(Kept()))
+        t.run()
+        seen += [weakref.ref(found) for found in (t, p, *p.stack)]
+        park.parked.pop(0).resume()
+        t.run()
+        park.parked.clear()
+        del t, p
+        gc.collect()
+        assert [ref() for ref in seen] == [None] * len(seen)
+    assert all(not node.live for node in nodes(collector))
+
+
+def test_a_collector_is_let_go(core, park):
+    clock = Clock()
+    collector = core.module.Collector(clock)
+    t = core.Trampoline()
+    clock.cycle = t, collector  # through what only the garbage collector sees
+    t._collector = collector
+    t.add(takes(clock, 1, takes(clock, 2, park)))
+    t.run()
+    refs = [weakref.ref(what) for what in (clock, collector, collector.root, *nodes(collector), t)]
+    leaf = collector.root.children[0].children[0]
+    park.parked.clear()
+    del clock, collector, t
+    gc.collect()
+    assert [ref() is None for ref in refs] == [True, True, False, False, False, True]  # a node keeps its callers
+    assert leaf.parent.parent.parent is None
+    del leaf
+    gc.collect()
+    assert [ref() for ref in refs] == [None] * len(refs)
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="counts of references")
+def test_code_is_not_kept_after_the_collector(core):
+    def root():
+        yield leaf()
+
+    def leaf():
+        yield
+
+    codes = root.__code__, leaf.__code__
+    before = [sys.getrefcount(code) for code in codes]
+    for _ in range(3):
+        with collecting(core, core.module.Collector(timeline=10)):
+            core.Trampoline().add(root()).trampoline.run()
+    gc.collect()
+    assert [sys.getrefcount(code) for code in codes] == before
