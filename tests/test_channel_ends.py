@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from pathlib import Path
 
 import pytest
 from exchanges import WAYS, gets, iterates, put_by, puts, started
@@ -101,7 +102,7 @@ def test_an_error_shows_the_users_frames_alone(core, way):
     t.add(root())
     with pytest.raises(ChannelClosed, match=r"cannot put\(\) into <Channel at 0x\w+, 0 of 0 in it, closed>: it is closed") as caught:
         t.run()
-    assert [entry.name for entry in caught.traceback if entry.path.parent.name != "tests"] in (
+    assert [entry.name for entry in caught.traceback if Path(entry.path).parent.name != "tests"] in (
         [],
         ["run"],
         ["trampoline._ctrampoline.BaseTrampoline.run"],

@@ -1,12 +1,11 @@
 """`Event`, `Lock` and `Semaphore`. Random histories are in `test_synchronising_model.py`."""
 
-import gc
 import sys
 import threading
 import weakref
 
 import pytest
-from conftest import Park
+from conftest import Park, collect
 from simulated import Jumping
 
 from trampoline import Deadlock, Event, Lock, Semaphore, sleep, timeout
@@ -227,7 +226,7 @@ def test_an_abandoned_holder_is_collected_and_gives_it_back(core, kind, how):
         watched = [weakref.ref(p) for p in started(t, how(lock, "a", log, Park()), how(lock, "b", log, Park()))]
         watched.append(weakref.ref(lock))
         del t, lock
-        gc.collect()
+        collect()
     finally:
         sys.unraisablehook = hook
     assert [ref() for ref in watched] == [None, None, None]
