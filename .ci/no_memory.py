@@ -316,7 +316,9 @@ def consistent(t):
             continue
         except BaseException as error:
             kind = type(error)
-            assert kind.__name__.endswith("ExceptionGroup") or kind is RuntimeError and "MemoryError" in repr(error.__context__), repr(error)
+            assert kind.__name__.endswith("ExceptionGroup") or kind is RuntimeError and "MemoryError" in repr(error.__context__), repr(
+                error
+            )
             continue
         break
     else:
