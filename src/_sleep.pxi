@@ -110,7 +110,7 @@ cdef PyObject* expire(ct_Sleep* s) noexcept:
         return ct_fetch()
     if Py_TYPE(s.pseudothread) == <PyTypeObject*>Pseudothread:
         p = <Pseudothread>s.pseudothread
-        if p.state == PARKED and p.value != <PyObject*>s:
+        if p.state == PARKED and p.value != <PyObject*>s and not p.trampoline.asks:  # one inside asyncio has ways of its own
             s.told = 1
             return throw_parked(p, <object>s.error)
     return dropped(PyObject_CallFunctionObjArgs(<PyObject*>interrupt_for, <PyObject*>s, NULL))
