@@ -51,7 +51,7 @@ cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_untaken = "_untaken", word_taken = "taken"
-cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump"
+cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 

@@ -110,10 +110,20 @@ cdef PyObject* expire(ct_Sleep* s) noexcept:
         return ct_fetch()
     if Py_TYPE(s.pseudothread) == <PyTypeObject*>Pseudothread:
         p = <Pseudothread>s.pseudothread
-        if p.state == PARKED and p.value != <PyObject*>s and not p.trampoline.asks:  # one inside asyncio has ways of its own
+        if p.state == PARKED and p.value != <PyObject*>s and throws_at_once(p.trampoline):
             s.told = 1
             return throw_parked(p, <object>s.error)
     return dropped(PyObject_CallFunctionObjArgs(<PyObject*>interrupt_for, <PyObject*>s, NULL))
+
+
+cdef bint throws_at_once(BaseTrampoline t) noexcept:
+    """Return whether its `_interrupt()` would only do what is done here."""
+    cdef PyObject* answer = PyObject_GetAttr(<PyObject*>t, <PyObject*>word_throws)
+    if answer == NULL:
+        PyErr_Clear()
+        return False
+    Py_DECREF(<object>answer)
+    return answer == <PyObject*>True
 
 
 # What others than the run loop do with a sleep: its methods.

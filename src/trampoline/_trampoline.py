@@ -57,6 +57,7 @@ class Layer(Base):
     _own_reactor = True
     _posted: deque[Callable[[], object]] | tuple[()] = ()
     _host: Host | None = None
+    _throws_at_once = True  # whether a limit may throw into what is parked without asking `_interrupt()`
 
     def __init__(
         self, *, reactor: Reactor | None = None, clock: Callable[[], float] | None = None, profile: bool | Profile = False
