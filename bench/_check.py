@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from bench._measure import Cell, Effort, Progress, measure
 from bench._runner import cell
+from bench._workloads import LOOPS as LOOPS_OF_AIO
 
 Figure = tuple[str, str, str]
 C, PYTHON, RECIPE, NATIVE, PYPI = "C core", "Python core", "recipe", "yield from", "PyPI trampoline"
@@ -73,7 +74,17 @@ def _served(rival: str, must: float | None, loads: tuple[str, ...] = LOADS) -> t
     return tuple(Bar(f"echo, requests/s, {c} / {rival}", ("echo", rival, c), ("echo", C, c), must, None, True) for c in loads)
 
 
+def _channel(way: str, size: str) -> Bar:
+    column = f"{way}, {size}"
+    return Bar(f"channel, {column} / asyncio", ("channel", C, column), ("channel", "asyncio", column), 0.25)
+
+
 WAITING: tuple[Bar, ...] = (
+    *(_channel(way, size) for way in ("yield", "await") for size in ("1", "100", "unbounded")),
+    *(
+        Bar(f"lock, {column} / asyncio", ("lock", C, column), ("lock", "asyncio", column), None)
+        for column in ("yield, free", "await, free", "yield, in turn", "await, in turn")
+    ),
     *_served("asyncio", 1.4, LOADS[1:2]),
     *_echo("asyncio", 0.65),
     *(bar for rival in CORO_RIVALS for bar in (*_served(rival, 1.0), *_echo(rival, 1.0))),
@@ -136,6 +147,15 @@ BARS: tuple[Bar, ...] = (
     Bar("recipe / Python core, schedule overridden", ("overridden", RECIPE, "schedule"), ("overridden", PYTHON, "schedule"), None, None),
     Bar("recipe / Python core, foreign queue", ("overridden", RECIPE, "queue"), ("overridden", PYTHON, "queue"), None, None),
     Bar("recipe / Python core, add and end", ("add", RECIPE, "100,000"), ("add", PYTHON, "100,000"), None, None),
+    *(
+        Bar(f"calls inside {loop} / alone", ("aio", C, "calls, alone"), ("aio", C, f"calls, {loop}"), 0.9, None, True)
+        for loop in LOOPS_OF_AIO
+    ),
+    *(
+        Bar(f"a {what} inside {loop} / a task's", ("aio", C, f"{what}, {loop}"), ("aio", "task each", f"{what}, {loop}"), None)
+        for what in ("nap", "request")
+        for loop in LOOPS_OF_AIO
+    ),
     *PROFILE,
     Bar("import of the package", ("import", C, "import"), None, 10, 5, scale=1e-3, unit="ms"),
     *WAITING,
@@ -143,19 +163,23 @@ BARS: tuple[Bar, ...] = (
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "calls": ("calls", "call", "overridden", "profile"),
+    "aio": ("aio",),
     "turns": ("turns", "depth", "add"),
     "recursion": ("recursion",),
     "errors": ("errors",),
     "own": ("memory", "import"),
+    "synchronising": ("channel", "lock"),
     "served": ("echo",),
     "waiting": ("idle", "sleep", "wake", "fairness"),
 }
 EFFORTS = {
     "calls": Effort(1.5, 12, 150),
+    "aio": Effort(1.5, 12, 150),
     "turns": Effort(1.5, 12, 150),
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),
     "own": Effort(1.0, 1, 15),
+    "synchronising": Effort(1.5, 12, 150),
     "served": Effort(0.0, 7, 7, limit=60.0, patience=60.0),
     "waiting": Effort(0.0, 5, 5, limit=60.0, patience=60.0),
 }

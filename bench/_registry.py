@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench._implementation import Implementation
 from bench._measure import SkippedError
 from bench._native import Await, EndedGenerators, Generators, YieldFrom
-from bench._rivals_await import Asyncio, AsyncioProtocol, Curio, Trio, Uvloop, UvloopProtocol
+from bench._rivals_await import Asyncio, AsyncioProtocol, Curio, TaskEach, Trio, Uvloop, UvloopProtocol
 from bench._rivals_stacks import Gevent, Greenlet
 from bench._rivals_yield import Asynq, Simpy, Tinyio, Tornado, Twisted
 from bench._trampolines import CCore, PyPI, PythonCore, Recipe
@@ -13,7 +13,7 @@ from bench._trampolines import CCore, PyPI, PythonCore, Recipe
 ALL: tuple[type[Implementation], ...] = (
     *(YieldFrom, Await, Generators, EndedGenerators),
     *(CCore, PythonCore, Recipe, PyPI),
-    *(Tinyio, Asyncio, AsyncioProtocol, Uvloop, UvloopProtocol, Greenlet, Gevent, Trio, Curio, Asynq, Tornado, Twisted, Simpy),
+    *(Tinyio, Asyncio, AsyncioProtocol, TaskEach, Uvloop, UvloopProtocol, Greenlet, Gevent, Trio, Curio, Asynq, Tornado, Twisted, Simpy),
 )
 NAMES = tuple(kind.name for kind in ALL)
 _KINDS = {kind.name: kind for kind in ALL}

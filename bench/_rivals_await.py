@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 from unittest import mock
 
-from bench import _programs
+from bench import _inside, _programs, _synchronising
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock
 from bench._workloads import FIB
@@ -83,6 +84,31 @@ class Awaiting(Implementation):
         """Time starting and ending trivial tasks."""
         return self.repeat(self.together, self.programs.trivial, count)
 
+    def exchange(self, size: int | str) -> list[Any]:
+        """Return the functions of who puts and who gets, by the library's own channel or queue."""
+        raise NotImplementedError
+
+    async def all(self, functions: list[Any]) -> None:
+        """Start a task for each function and wait till all have ended."""
+        raise NotImplementedError
+
+    def channel(self, argument: tuple[str, int | str]) -> Unit:
+        """Time two tasks, of which one puts and one gets."""
+        return self.started(lambda: self.exchange(argument[1]))
+
+    def lock(self, argument: tuple[str, bool]) -> Unit:
+        """Time tasks that have a lock."""
+        free = argument[1]
+        return self.started(lambda: _synchronising.locking_by_await(self.library.Lock(), free, lambda: self.library.sleep(0)))
+
+    def started(self, make: Callable[[], list[Any]]) -> Unit:
+        """Time the functions that `make()` returns."""
+
+        async def run() -> None:
+            await self.all(make())
+
+        return self.repeat(run)
+
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` tasks have begun to wait."""
 
@@ -128,6 +154,16 @@ class Asyncio(Awaiting):
         for task in [create(function(*args)) for _ in range(count)]:
             await task
 
+    def exchange(self, size: int | str) -> list[Any]:
+        """By asyncio.Queue."""
+        queue: asyncio.Queue[Any] = asyncio.Queue(0 if isinstance(size, str) else size)
+        return _synchronising.exchange_by_await(queue.put, queue.get)
+
+    async def all(self, functions: list[Any]) -> None:
+        """Create the tasks and await each."""
+        for task in [self.loop.create_task(function()) for function in functions]:
+            await task
+
     async def spawned(self, n: int) -> int:
         """Be fib with a task for each call."""
         if n < 2:
@@ -142,6 +178,25 @@ class Asyncio(Awaiting):
             held[i] = self.loop.create_task(_programs.awaiting(future))  # type: ignore[call-overload]
         await asyncio.sleep(0)
         return held
+
+    def aio(self, argument: tuple[str, str]) -> Unit:
+        """Time awaits beside those of a trampoline inside asyncio; the columns say in which loop."""
+        if type(self) is not Asyncio:
+            raise SkippedError("the row of asyncio has it")
+        return _inside.coroutines(*argument, as_tasks=False)
+
+
+class TaskEach(Implementation):
+    """asyncio with a task for each await, beside a trampoline inside it."""
+
+    name = "task each"
+    module = "asyncio"
+    idiom = "`await create_task(f())`"
+    only = ("aio",)
+
+    def aio(self, argument: tuple[str, str]) -> Unit:
+        """Time them."""
+        return _inside.coroutines(*argument, as_tasks=True)
 
 
 class Uvloop(Asyncio):
@@ -201,6 +256,17 @@ class Trio(Awaiting):
             for _ in range(count):
                 nursery.start_soon(function, *args)
 
+    def exchange(self, size: int | str) -> list[Any]:
+        """By a memory channel."""
+        send, receive = self.library.open_memory_channel(math.inf if isinstance(size, str) else size)
+        return _synchronising.exchange_by_await(send.send, receive.receive)
+
+    async def all(self, functions: list[Any]) -> None:
+        """Start the tasks in a nursery."""
+        async with self.library.open_nursery() as nursery:
+            for function in functions:
+                nursery.start_soon(function)
+
     async def park(self, count: int) -> Any:
         """Park tasks on one event."""
         event = self.library.Event()
@@ -240,6 +306,16 @@ class Curio(Awaiting):
         """Spawn the tasks and join each."""
         spawn = self.library.spawn
         for task in [await spawn(function, *args) for _ in range(count)]:
+            await task.join()
+
+    def exchange(self, size: int | str) -> list[Any]:
+        """By a queue."""
+        queue = self.library.Queue(0 if isinstance(size, str) else size)
+        return _synchronising.exchange_by_await(queue.put, queue.get)
+
+    async def all(self, functions: list[Any]) -> None:
+        """Spawn the tasks and join each."""
+        for task in [await self.library.spawn(function) for function in functions]:
             await task.join()
 
     async def spawned(self, n: int) -> int:

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from bench import _programs
+from bench import _programs, _synchronising
 from bench._implementation import Implementation
 from bench._measure import SkippedError, TooLongError, Unit, timed
 from bench._workloads import FIB
@@ -157,6 +157,30 @@ class Gevent(Stacks):
         spawn = self.library.spawn
         first, second = spawn(self.spawned, n - 1), spawn(self.spawned, n - 2)
         return int(first.get() + second.get())
+
+    def channel(self, argument: tuple[str, int | str]) -> Unit:
+        """Time two greenlets, of which one puts and one gets, by a queue."""
+        size = None if isinstance(argument[1], str) else argument[1]
+
+        def run() -> None:
+            queue = importlib.import_module("gevent.queue").Queue(size)
+            self.all(_synchronising.exchange_by_calls(queue.put, queue.get))
+
+        return timed(run)
+
+    def lock(self, argument: tuple[str, bool]) -> Unit:
+        """Time greenlets that have a lock."""
+        pause = self.library.sleep
+
+        def run() -> None:
+            lock = importlib.import_module("gevent.lock").BoundedSemaphore()
+            self.all(_synchronising.locking_by_calls(lock, argument[1], lambda: pause(0)))
+
+        return timed(run)
+
+    def all(self, functions: list[Any]) -> None:
+        """Spawn a greenlet for each function and wait for all."""
+        self.library.joinall([self.library.spawn(function) for function in functions], raise_error=True)
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` greenlets have begun to wait for one event."""

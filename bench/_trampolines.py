@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench import _profiling, _programs
+from bench import _profiling, _programs, _synchronising
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock, timed
 from bench._native import consumer_unit
@@ -193,6 +193,12 @@ class Core(Scheduling):
         trampoline.run()
         read()
 
+    def aio(self, argument: tuple[str, str]) -> Unit:
+        """Time what runs inside asyncio."""
+        from bench import _inside
+
+        return _inside.trampolines(self.trampoline, *argument)
+
     def path(self) -> list[str]:
         """Return the folder of the package, which an editable install keeps out of sys.path."""
         return [str(Path(self.library.__file__).parent.parent)]
@@ -234,6 +240,37 @@ class Core(Scheduling):
             return (yield descend(level - 1, loops) if level > 1 else innermost(loops))
 
         return lambda loops: self.drive(descend(depth - 1, loops) if depth > 1 else innermost(loops))
+
+    def channel(self, argument: tuple[str, int | str]) -> Unit:
+        """Time two pseudothreads, of which one puts and one gets."""
+        way, size = argument
+
+        def make() -> list[Any]:
+            channel = self.library.Channel(None if size == _synchronising.UNBOUNDED else size)
+            if way == "yield":
+                return _synchronising.exchange_by_yield(channel)
+            return _synchronising.exchange_by_await(channel.put, channel.get)
+
+        return self.started(make)
+
+    def lock(self, argument: tuple[str, bool]) -> Unit:
+        """Time pseudothreads that have a lock."""
+        from trampoline import Lock, sleep
+
+        way, free = argument
+        locking = _synchronising.locking_by_yield if way == "yield" else _synchronising.locking_by_await
+        return self.started(lambda: locking(Lock(), free, lambda: sleep(0)))
+
+    def started(self, make: Callable[[], list[Any]]) -> Unit:
+        """Time the coroutines of the functions that `make()` returns."""
+
+        def run() -> None:
+            trampoline = self.trampoline()
+            for function in make():
+                trampoline.add(function())
+            trampoline.run()
+
+        return timed(run)
 
 
 class CCore(Core):

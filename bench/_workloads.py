@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bench._synchronising import HOLDERS, ITEMS, SIZES, TIMES
+
 FIB = 18
 FIB_CALLS = 8361
 TURNS = 100_000
 CONSUMED = 10_000
+REQUEST_SIZE = 100
+LOOPS = ("asyncio", "uvloop")
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,16 @@ def _idle(connections: int, seconds: float) -> tuple[Column, ...]:
     return Column("memory", ("memory", connections, seconds), unit="B"), Column("CPU", ("cpu", connections, seconds))
 
 
+def _inside(what: str, *loops: str) -> tuple[Column, ...]:
+    return tuple(Column(f"{what}, {loop}", (what, loop), FIB_CALLS if what == "calls" else 1) for loop in loops)
+
+
 def _figures(names: tuple[str, ...], *arguments: Any) -> tuple[Column, ...]:
     return tuple(Column(name, (name, *arguments)) for name in names)
+
+
+def _by_way(name: str, *arguments: Any, operations: int) -> tuple[Column, ...]:
+    return tuple(Column(f"{way}, {name}", (way, *arguments), operations) for way in ("yield", "await"))
 
 
 WAKE = ("median", "p99")
@@ -189,6 +201,32 @@ WORKLOADS: tuple[Workload, ...] = (
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Divisor("g", "generators", None, "plain generators, advanced by hand to their first yield"),),
+    ),
+    Workload(
+        "channel",
+        f"{ITEMS:,} items from one pseudothread (task, greenlet) to another through a channel (queue) of size 1, of size 100, and without "
+        "a limit. Figure: one item, put and got. By `yield` and by `await` where the library has both, else by its own way.",
+        tuple(column for size in SIZES for column in _by_way(str(size), size, operations=ITEMS)),
+        tuple(column for size in SIZES for column in _by_way(str(size), size, operations=ITEMS)),
+        (ASYNCIO,),
+    ),
+    Workload(
+        "lock",
+        f"A lock that is free is had and given back {TIMES:,} times by one pseudothread (task, greenlet); and {HOLDERS} have it in turn, "
+        "as often in all, each while the others run (sleep(0)). Figure: having it once.",
+        (*_by_way("free", True, operations=TIMES), *_by_way("in turn", False, operations=TIMES)),
+        (*_by_way("free", True, operations=TIMES), *_by_way("in turn", False, operations=TIMES)),
+        (ASYNCIO,),
+    ),
+    Workload(
+        "aio",
+        f"A trampoline inside asyncio and uvloop (`aio.run`). `calls`: fib({FIB}), alone and inside; figure: one call. `nap`: to yield "
+        f"(await) asyncio.sleep(0); `request`: to yield (await) a request of {REQUEST_SIZE} bytes to an echo server in the same process, "
+        "both by asyncio's streams. Figure: one of them, CPU of both ends. `asyncio`: plain awaits; `task each`: a task for each, "
+        "as those that a trampoline yields are.",
+        _inside("calls", "alone", *LOOPS) + _inside("nap", *LOOPS) + _inside("request", *LOOPS),
+        _inside("calls", "alone", "asyncio") + _inside("nap", "asyncio") + _inside("request", "asyncio"),
+        (Divisor("1", None, "calls, alone", "its own calls alone"), ASYNCIO, Divisor("t", "task each", None, "tasks, same column")),
     ),
     Workload(
         "memory",

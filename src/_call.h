@@ -33,15 +33,21 @@ static int ct_is_unseen(PyObject *object) {
         && !stop->suppress_context && stop->args == ct_no_args;
 }
 
+/* Let go of it, or keep it to be used again. */
+static void ct_drop_stop(PyObject *stop) {
+    if (ct_stop_kept == NULL && ct_is_unseen(stop)) {
+        PyObject *value = ((PyStopIterationObject *)stop)->value;
+        ((PyStopIterationObject *)stop)->value = NULL;
+        ct_stop_kept = stop;
+        Py_XDECREF(value);
+    } else Py_DECREF(stop);
+}
+
 static void ct_call_dealloc(ct_Call *call) {
     PyObject *held = call->held;
     PyObject_GC_UnTrack(call);
-    if (held != NULL && call->stage == CT_OVER && ct_stop_kept == NULL && ct_is_unseen(held)) {
-        PyObject *value = ((PyStopIterationObject *)held)->value;
-        ((PyStopIterationObject *)held)->value = NULL;
-        ct_stop_kept = held;
-        Py_XDECREF(value);
-    } else Py_XDECREF(held);
+    if (held != NULL && call->stage == CT_OVER) ct_drop_stop(held);
+    else Py_XDECREF(held);
     if (ct_calls_kept < (int)(sizeof ct_calls / sizeof *ct_calls)) ct_calls[ct_calls_kept++] = call;
     else PyObject_GC_Del(call);
 }
@@ -98,27 +104,30 @@ static PySendResult ct_call_resume(ct_Call *call, PyObject *value, PyObject **go
 
 /* From 3.12 on `yield from` and `await` take the value from a StopIteration only, and drop that at once, and then the call: so it is kept
    here till then, and not made anew each time. Whoever else asks holds the call and gets a StopIteration for good. */
-static PyObject *ct_call_send(ct_Call *call, PyObject *value) {
-    PyObject *got, *stop;
-    if (ct_call_resume(call, value, &got) != PYGEN_RETURN) return got;
-    if (Py_REFCNT(call) > 1 || call->held != NULL) stop = got == Py_None ? PyObject_CallNoArgs(PyExc_StopIteration) : PyObject_CallOneArg(PyExc_StopIteration, got);
+static PyObject *ct_stop(PyObject *awaited, PyObject *value, PyObject **held) {
+    PyObject *stop;
+    if (Py_REFCNT(awaited) > 1 || *held != NULL) stop = value == Py_None ? PyObject_CallNoArgs(PyExc_StopIteration) : PyObject_CallOneArg(PyExc_StopIteration, value);
     else {
         stop = ct_stop_kept;
         ct_stop_kept = NULL;
         if (stop == NULL) stop = PyObject_CallNoArgs(PyExc_StopIteration);
         if (stop != NULL) {
-            Py_XSETREF(((PyStopIterationObject *)stop)->value, Py_NewRef(got));
-            call->held = Py_NewRef(stop);
+            Py_XSETREF(((PyStopIterationObject *)stop)->value, Py_NewRef(value));
+            *held = Py_NewRef(stop);
         }
     }
-    Py_DECREF(got);
+    Py_DECREF(value);
     if (stop != NULL) ct_restore(stop);
     return NULL;
 }
 
-static PyObject *ct_call_throw(ct_Call *call, PyObject *const *args, Py_ssize_t count) {
+static PyObject *ct_call_send(ct_Call *call, PyObject *value) {
+    PyObject *got;
+    return ct_call_resume(call, value, &got) == PYGEN_RETURN ? ct_stop((PyObject *)call, got, &call->held) : got;
+}
+
+static PyObject *ct_throw(PyObject *const *args, Py_ssize_t count) {
     PyObject *error, *where;
-    ct_call_clear(call);
     if (count == 1 && PyExceptionInstance_Check(args[0])) {
         ct_restore(Py_NewRef(args[0]));
         return NULL;
@@ -129,6 +138,11 @@ static PyObject *ct_call_throw(ct_Call *call, PyObject *const *args, Py_ssize_t 
     Py_DECREF(where);
     if (error != NULL) ct_restore(error);
     return NULL;
+}
+
+static PyObject *ct_call_throw(ct_Call *call, PyObject *const *args, Py_ssize_t count) {
+    ct_call_clear(call);
+    return ct_throw(args, count);
 }
 
 static PyObject *ct_call_close(ct_Call *call, PyObject *nothing) {

@@ -24,7 +24,8 @@ cdef extern from *:
     #include <time.h>
     /* Cython finds the code object of a traceback's entry again by its line alone, and this unit has several files: where it found another
        function's the entry gets one of its own. The macro stands for the one call that Cython's traceback makes. */
-    static PyFrameObject *ct_frame(PyThreadState *state, PyCodeObject *found, PyObject *globals, const char *file, const char *name, int line) {
+    static PyFrameObject *ct_frame(PyThreadState *state, PyCodeObject *found, PyObject *globals,
+                                   const char *file, const char *name, int line) {
         PyObject *error;
         PyCodeObject *code;
         PyFrameObject *frame = NULL;
@@ -42,6 +43,23 @@ cdef extern from *:
     #define ct_instruction(frame) PyFrame_GetLasti(frame)
     #else
     #define ct_instruction(frame) ((frame)->f_lasti * (int)sizeof(_Py_CODEUNIT))
+    #endif
+    /* Sixteenths of a second since nobody knows when, by the cheapest clock. */
+    #ifdef _WIN32
+    #include <windows.h>
+    #define ct_sixteenths() ((unsigned int)(GetTickCount64() * 16 / 1000))
+    #else
+    #include <time.h>
+    #ifdef CLOCK_MONOTONIC_COARSE
+    #define CT_COARSE CLOCK_MONOTONIC_COARSE
+    #else
+    #define CT_COARSE CLOCK_MONOTONIC
+    #endif
+    static unsigned int ct_sixteenths(void) {
+        struct timespec now = {0, 0};
+        clock_gettime(CT_COARSE, &now);
+        return (unsigned int)now.tv_sec * 16 + (unsigned int)(now.tv_nsec / 62500000);
+    }
     #endif
     #define ct_has_send(o) (Py_TYPE(o)->tp_as_async != NULL && Py_TYPE(o)->tp_as_async->am_send != NULL)
     #if defined(__GNUC__) || defined(__clang__)
@@ -94,6 +112,7 @@ cdef extern from *:
     int PyGC_Disable() noexcept
     PyObject* ct_code(PyFrameObject*) noexcept
     int ct_instruction(PyFrameObject*) noexcept
+    unsigned int ct_sixteenths() noexcept
     PyFrameObject* PyEval_GetFrame() noexcept
     int PyErr_GivenExceptionMatches(PyObject*, PyObject*) noexcept
     int PyErr_CheckSignals() noexcept
@@ -101,6 +120,7 @@ cdef extern from *:
     void Py_LeaveRecursiveCall() noexcept
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
+    PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
@@ -131,13 +151,36 @@ cdef extern from *:
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
     PyObject* Py_None
+    PyObject* Py_NotImplemented
+    PyObject* PyExc_StopAsyncIteration
     ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
     sendfunc ct_send_of(PyTypeObject*) noexcept
     void ct_prefetch(void*) noexcept
+    unsigned long PyThread_get_thread_ident() noexcept
+    unsigned long PyLong_AsUnsignedLong(PyObject*) noexcept
     PyTypeObject PyGen_Type
 
 cdef extern from "_call.h":
     PyTypeObject ct_call_type
     object ct_make_call(object, object, object, object)
+
+cdef extern from "_operation.h":
+    ctypedef struct ct_Operation:
+        PyObject* channel
+        PyObject* value
+        PyObject* pseudothread
+        ct_Operation* before
+        ct_Operation* after
+        char kind, waits
+    ctypedef int (*ct_operate_function)(ct_Operation*, PyObject**) noexcept
+    ctypedef PyObject* (*ct_method)(PyObject*, PyObject*) noexcept
+    enum:
+        CT_PUT, CT_GET, CT_NEXT
+    enum:
+        CT_WAIT, CT_DONE, CT_FAILED
+    PyTypeObject* ct_operation_type
+    int ct_promptly
+    PyObject* ct_operation(PyObject*, PyObject*, char) noexcept
+    int ct_make_operation(object, object, object, object, ct_operate_function, ct_method, ct_method, ct_method) except -1
 
 ctypedef int (*clear_function)(PyObject*) noexcept

@@ -6,6 +6,8 @@ Part of `_ctrampoline.pyx`.
 cdef traverseproc traverse_rest_of_pseudothread = (<PyTypeObject*>Pseudothread).tp_traverse
 cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse
 cdef traverseproc traverse_rest_of_trampoline = (<PyTypeObject*>BaseTrampoline).tp_traverse
+cdef traverseproc traverse_rest_of_channel = (<PyTypeObject*>Channel).tp_traverse
+cdef clear_function clear_rest_of_channel = <clear_function>(<PyTypeObject*>Channel).tp_clear
 cdef clear_function clear_rest_of_pseudothread = <clear_function>(<PyTypeObject*>Pseudothread).tp_clear
 cdef clear_function clear_rest_of_queue = <clear_function>(<PyTypeObject*>Queue).tp_clear
 cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>BaseTrampoline).tp_clear
@@ -52,6 +54,24 @@ cdef int clear_queue(PyObject* self) noexcept:
     return clear_rest_of_queue(self)
 
 
+cdef int traverse_channel(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef ct_Operation* operation = (<Channel>self).putters[0]
+    cdef int stop = 0
+    while operation != NULL and not stop:
+        stop = show(<PyObject*>operation, visit, argument)
+        operation = operation.after
+    operation = (<Channel>self).getters[0]
+    while operation != NULL and not stop:
+        stop = show(<PyObject*>operation, visit, argument)
+        operation = operation.after
+    return stop or traverse_rest_of_channel(self, visit, argument)
+
+
+cdef int clear_channel(PyObject* self) noexcept:
+    drop_waiters(<Channel>self)
+    return 0  # its items go with themselves: it may still be asked for them
+
+
 cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) noexcept:
     cdef int stop = show((<BaseTrampoline>self).held_coroutine, visit, argument) or show((<BaseTrampoline>self).held_sent, visit, argument)
     cdef PyObject* p = (<BaseTrampoline>self).first_parked
@@ -75,5 +95,7 @@ cdef int clear_trampoline(PyObject* self) noexcept:
 (<PyTypeObject*>Queue).tp_traverse = <traverseproc>traverse_queue
 (<PyTypeObject*>Queue).tp_clear = <inquiry>clear_queue
 (<PyTypeObject*>Node).tp_clear = <inquiry>clear_node
+(<PyTypeObject*>Channel).tp_traverse = <traverseproc>traverse_channel
+(<PyTypeObject*>Channel).tp_clear = <inquiry>clear_channel
 (<PyTypeObject*>BaseTrampoline).tp_traverse = <traverseproc>traverse_trampoline
 (<PyTypeObject*>BaseTrampoline).tp_clear = <inquiry>clear_trampoline

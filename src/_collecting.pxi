@@ -200,8 +200,8 @@ cdef take_up(BaseTrampoline t):
         if type(entry) is Pseudothread and (<Pseudothread>entry).trampoline is t and see(<Pseudothread>entry, now, True):
             if (<Pseudothread>entry).state == PARKED:
                 (<Pseudothread>entry).levels.waiting = IS_PARKED
-    if running and t.turn_at != NULL and t.turn_at[0] != NULL and Py_TYPE(t.turn_at[0]) == <PyTypeObject*>Pseudothread:
-        p = <Pseudothread>t.turn_at[0]
+    if running and t.turn != NULL and t.turn[0] != NULL and Py_TYPE(t.turn[0]) == <PyTypeObject*>Pseudothread:
+        p = <Pseudothread>t.turn[0]
         if p.trampoline is t and p.state == RUNNING and see(p, now, True):
             p.levels.waiting = NOT_WAITING
             t.straddling, collector.account = <PyObject*>p, top_node(p.levels)

@@ -13,7 +13,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -23,29 +23,36 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine
+from trampoline._base import Suspension, TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine
 from trampoline._base import kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 
-__all__ = ["BaseTrampoline", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine",
+]
 
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
 cdef double INTERVAL = 0.001
 cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
 cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
+cdef PyObject* newest = NULL  # of all trampolines, which are linked from here; not owned
 cdef object base_schedule  # set at the end, when the class is there
-cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_schedule = "schedule"
+cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_resume = "resume", word_schedule = "schedule"
 cdef str word_note = "_note"
 cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
 cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
-cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption", word_adapt = "_adapt"
+cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
+cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 
 
 include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_queue.pxi"
+include "_channel.pxi"
+include "_waiters.pxi"
 
 
 cdef class BaseTrampoline:
@@ -54,9 +61,11 @@ cdef class BaseTrampoline:
     def __cinit__(self, *args, **kwargs):
         self.handing = []
         self.any_queue = self.own = Queue.__new__(Queue)
+        enlist(self)
         check_overridden(self)
 
     def __dealloc__(self):
+        strike_off(self)
         drop_parked(self)
         release(self)
 
@@ -104,12 +113,14 @@ cdef class BaseTrampoline:
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
         cdef PyFrameObject* frame = PyEval_GetFrame()
         if frame != NULL:
             p.about = <object>ct_code(frame)
             Py_DECREF(p.about)
-            p.instruction = ct_instruction(frame)
+            mark(p, ct_instruction(frame))
         if name is not None or context is not None:
             p.about = (name, context, p.about)
             if context is not None:
@@ -201,6 +212,11 @@ cdef class BaseTrampoline:
         return self.thread
 
     @property
+    def _turn(self):
+        """The pseudothread whose turn it is, or None."""
+        return None if self.turn == NULL else <object>self.turn[0]
+
+    @property
     def _leaving(self):
         return self.leaving
 
@@ -243,6 +259,19 @@ cdef class BaseTrampoline:
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
 
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
+    @property
+    def _asks(self):
+        """Whether `_adapt()` is asked what stands for a coroutine that is no generator, too, and `_root()` for a root."""
+        return self.asks
+
+    @_asks.setter
+    def _asks(self, value):
+        self.asks = value
+
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
@@ -256,6 +285,35 @@ cdef class BaseTrampoline:
 
 
 call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
+
+
+def _live():
+    """Return all trampolines that there are, the newest first."""
+    cdef PyObject* t = newest
+    found = []
+    while t != NULL:
+        if Py_REFCNT(t) > 0:  # else it is just going
+            found.append(<object>t)
+        t = (<BaseTrampoline>t).after
+    return found
+
+
+cdef void enlist(BaseTrampoline t) noexcept:
+    global newest
+    t.after = newest
+    if newest != NULL:
+        (<BaseTrampoline>newest).before = <PyObject*>t
+    newest = <PyObject*>t
+
+
+cdef void strike_off(BaseTrampoline t) noexcept:
+    global newest
+    if t.before != NULL:
+        (<BaseTrampoline>t.before).after = t.after
+    else:
+        newest = t.after
+    if t.after != NULL:
+        (<BaseTrampoline>t.after).before = t.before
 
 
 cdef begin(BaseTrampoline t):
@@ -276,77 +334,12 @@ cdef check_overridden(BaseTrampoline t):
     t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
 
 
-cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
-    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-    cdef Pseudothread p
-    for p in t.handing:
-        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
-            return p
-    return None
-
-
-cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
-    """Return whether it was still there."""
-    for index in range(len(t.handing)):
-        if t.handing[index] is p:
-            del t.handing[index]
-            return True
-    return False
-
-
-cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
-    cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
-    p.trampoline = t
-    Py_INCREF(coroutine)
-    p.top = <PyObject*>coroutine
-    p.linked = stack
-    p.state = TAKEN
-    if collectors_used:
-        made(t, p)
-    return p
-
-
-cdef append(BaseTrampoline t, Pseudothread p):
-    if t.own is not None:
-        put(t.own, <PyObject*>p)
-        p.state = QUEUED
-    else:
-        p.state = TAKEN
-        t.any_queue.append(p)
-    if t.waker is not None:
-        t.waker()
-
-
+include "_making.pxi"
 include "_levels.pxi"
 include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
-
-
-cdef inline bint resumes(value) except -1:
-    return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or is_coroutine(value)
-
-
-cdef check_stack(coroutine, stack):
-    if not resumes(coroutine):
-        raise no_coroutine("schedule()", coroutine)
-    rest = stack
-    while rest:
-        if not isinstance(rest, tuple) or len(rest) != 2:
-            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
-        if not resumes(rest[0]):
-            raise no_coroutine("the stack of schedule()", rest[0])
-        rest = rest[1]
-
-
-cdef root(Pseudothread p):
-    if p.linked is None:
-        return <object>(p.callers[0] if p.depth else p.top)
-    coroutine, rest = p.linked
-    while rest:
-        coroutine, rest = rest
-    return coroutine
 
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.

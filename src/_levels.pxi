@@ -68,12 +68,14 @@ cdef int resume_oddly(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObj
 
 
 cdef inline bint lets_go(PyObject* coroutine, PyObject* sent, int outcome, PyObject* got) noexcept:
-    """Return whether, by what is let go after this turn, some code of the user's may run."""
+    """Return whether some code of the user's may run after this turn: by what is let go, or as it is asked what it yielded."""
     if sent != NULL and Py_REFCNT(sent) == 1 and not PyLong_CheckExact(sent):
         return True
-    if Py_REFCNT(coroutine) != 1 or PyGen_CheckExact(coroutine) and outcome != NEXT:
-        return False
-    return outcome != NEXT or not PyGen_CheckExact(got)
+    if outcome == NEXT:
+        if PyGen_CheckExact(got) or PyCoro_CheckExact(got) or Py_TYPE(got) == ct_operation_type:
+            return False
+        return Py_REFCNT(coroutine) == 1 or got != Py_None and not PyLong_CheckExact(got)
+    return Py_REFCNT(coroutine) == 1 and not PyGen_CheckExact(coroutine)
 
 
 cdef inline PyObject* begin_turn(Levels* levels, PyObject* collector) noexcept:

@@ -27,6 +27,8 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* returned
     cdef bint throwing = (p.special & THROWING) != 0
     cdef bint turned = p.state == RUNNING  # else somebody resumed it
+    if p.special & PROMPTLY:  # it cannot be taken back from whoever is shown it
+        value = without_pair(p)
     try:
         stack = nest(p)
     except BaseException as error:
@@ -58,6 +60,16 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
         end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
     return failure
+
+
+cdef PyObject* without_pair(Pseudothread p) noexcept:
+    """Have `p` be sent a value that is not taken back any more, and return that."""
+    cdef PyObject* pair = p.value
+    p.value = PyTuple_GET_ITEM(pair, 0)
+    p.special &= ~PROMPTLY
+    Py_INCREF(<object>p.value)
+    Py_DECREF(<object>pair)
+    return p.value
 
 
 cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
@@ -109,7 +121,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             return failure
     else:
         failure = ct_fetch()
-    suspension, p.value, p.special = p.value, failure, p.special | THROWING  # if it was resumed already, its turn has not come
+    p.special = p.special & ~PROMPTLY | THROWING
+    suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
         unlink(t, p)

@@ -40,12 +40,12 @@ cdef class Pseudothread:
         cdef PyObject* result = NULL
         t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
-        cdef PyObject** turn_at = t.turn_at
+        cdef PyObject** turn = t.turn
         cdef bint by_hand = collectors_used and turns_begin(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
-        t.turn_at = &current
+        t.turn = &current
         cdef PyObject* failure = advance(t, &current, None, NULL, &result)
-        t.turn_at = turn_at
+        t.turn = turn
         release(t)
         if by_hand:
             turns_end(t)
@@ -62,6 +62,8 @@ cdef class Pseudothread:
         cdef PyObject* suspension = unpark(self, "resume")
         if self.levels != NULL:
             woke(self)
+        if self.special & PROMPTLY:
+            value = (value, <object>suspension)
         Py_INCREF(value)
         self.value = <PyObject*>value
         cdef BaseTrampoline t = self.trampoline
@@ -85,7 +87,7 @@ cdef class Pseudothread:
         t.leaving += 1
         cdef PyObject* failure = withdraw(suspension, self)
         self.value = <PyObject*>error
-        self.special |= THROWING
+        self.special = self.special & ~PROMPTLY | THROWING
         cdef PyObject* other = go_on(t, self)
         t.leaving -= 1
         Py_DECREF(<object>suspension)
@@ -103,7 +105,7 @@ cdef class Pseudothread:
         cdef PyObject* failure = NULL
         cdef PyObject* top
         cdef PyObject* held
-        cdef bint parked = self.state == PARKED
+        cdef bint parked = self.state == PARKED, given = (self.special & PROMPTLY) != 0
         if self.state == ENDED:
             return
         if self.state == RUNNING:
@@ -115,9 +117,12 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~THROWING
+        self.special &= ~(THROWING | PROMPTLY)
         if parked:
             failure = withdraw(held, self)
+        elif given:
+            failure = dropped(PyObject_CallMethodObjArgs(
+                PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
         Py_XDECREF(held)
         cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
         if self.levels != NULL:
@@ -198,7 +203,15 @@ cdef class Pseudothread:
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
         cdef PyObject* code = detail(self, CODE)
-        return None if code == NULL else line_of(<object>code, self.instruction)
+        return None if code == NULL else line_of(<object>code, <int>(self.place & 0xFFFFF) << 1)
+
+    @property
+    def age(self):
+        """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
+        if detail(self, CODE) == NULL:
+            return None
+        cdef unsigned int moment = (<unsigned int>self.moment << 12) | (self.place >> 20)
+        return ((ct_sixteenths() - moment) & 0xFFFFFFF) / 16.0
 
     def __repr__(self):
         if self.top == NULL:
@@ -211,6 +224,23 @@ cdef class Pseudothread:
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
         if self.state != ENDED:
             self.special |= INTERRUPTED
+
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        cdef PyObject* value = self.value
+        if self.state != QUEUED or self.special & THROWING:
+            return False
+        Py_INCREF(error)
+        self.value = <PyObject*>error
+        self.special |= THROWING
+        Py_XDECREF(value)
+        return True
+
+    @property
+    def _context(self):
+        """The context of its turns, or None."""
+        cdef PyObject* context = detail(self, CONTEXT)
+        return <object>context if context != NULL else None
 
     def _note(self):
         cdef PyObject* name = detail(self, NAME)
@@ -228,7 +258,11 @@ cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure)
     if error == NULL:
         return ct_fetch()
     p.special |= THROWING
+    global ct_promptly
+    cdef int promptly = ct_promptly
+    ct_promptly = 0  # whatever waits is refused
     cdef int outcome = resume(p, coroutine, error, &got)
+    ct_promptly = promptly
     Py_DECREF(<object>error)
     if outcome == ERROR and not PyErr_GivenExceptionMatches(got, PyExc_GeneratorExit):
         return got

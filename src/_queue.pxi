@@ -73,11 +73,4 @@ cdef int put(Queue queue, PyObject* entry) except -1:
 
 
 cdef int put_first(Queue queue, PyObject* entry) except -1:
-    if queue.ring == NULL or queue.count > queue.mask:
-        if not enlarge(queue):
-            return -1
-    Py_INCREF(<object>entry)
-    queue.head = (queue.head - 1) & queue.mask
-    queue.ring[queue.head] = entry
-    queue.count += 1
-    return 0
+    return 0 if push_first(queue, entry) else -1

@@ -21,7 +21,9 @@ cdef int resume_specially(Pseudothread p, PyObject* coroutine, PyObject* sent, P
     cdef PyObject* context = NULL
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
-    p.special &= ~THROWING
+    if p.special & PROMPTLY:
+        sent = PyTuple_GET_ITEM(sent, 0)
+    p.special &= ~(THROWING | PROMPTLY)
     if p.special & IN_CONTEXT:
         context = detail(p, CONTEXT)
     if context == NULL or context == outer:
@@ -71,7 +73,7 @@ cdef bint delegates(PyObject* coroutine) noexcept:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
-    return inner != Py_None and Py_TYPE(inner) != &ct_call_type
+    return inner != Py_None and Py_TYPE(inner) != &ct_call_type and Py_TYPE(inner) != ct_operation_type
 
 
 cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
@@ -102,6 +104,8 @@ cdef inline int meaning(PyObject** got) noexcept:
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
+    if Py_TYPE(got[0]) == ct_operation_type:
+        return PROMPT
     if PyCoro_CheckExact(got[0]):
         return CALL
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
@@ -134,6 +138,69 @@ cdef int adapted(BaseTrampoline t, PyObject** got) noexcept:
         return raised(got)
     cdef int outcome = CALL if PyGen_CheckExact(instead) else meaning(got)
     return VALUE if outcome == ADAPT else outcome
+
+
+cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject** got) noexcept:
+    """Go on, in the same turn, where what was yielded stands for something else (ADAPT, CALL) or need not be waited for (PROMPT).
+
+    `p.value` is what was sent, and then what was sent last.
+    """
+    global ct_promptly
+    cdef PyObject* top = p.top
+    if t.era:
+        t.collecting.dirty = True  # the trampoline or a suspension is asked
+    while True:
+        if outcome == ADAPT or outcome == CALL:
+            outcome = adapted(t, got)
+        if outcome != PROMPT:
+            return outcome
+        if ct_promptly <= 0 or not prompted(p, got[0], &p.value):
+            p.special |= PROMPTLY
+            return WAIT
+        ct_promptly -= 1
+        Py_DECREF(<object>got[0])
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special:
+            outcome = send_to_generator(top, p.value, got)
+        else:
+            outcome = resume(p, top, p.value, got)
+        if outcome != NEXT:
+            return outcome
+        if PyGen_CheckExact(got[0]):
+            return CALL
+        outcome = meaning(got)
+        if outcome == CALL and not t.asks:
+            return CALL
+
+
+cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexcept:
+    """Put what `p` is sent without waiting, or thrown, in the place of `sent`. Return False if it must wait."""
+    cdef PyObject* instead
+    cdef int how
+    if Py_TYPE(suspension) == ct_operation_type:
+        how = operate(<ct_Operation*>suspension, &instead)
+        if how == CT_WAIT:
+            return False
+        if how == CT_FAILED:
+            p.special |= THROWING
+        set_result(sent, instead)
+        return True
+    instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
+    if instead == Py_NotImplemented:
+        Py_DECREF(<object>instead)
+        return False
+    if instead == NULL:
+        instead = ct_fetch()
+        p.special |= THROWING
+    set_result(sent, instead)
+    return True
+
+
+cdef int rooted(BaseTrampoline t, PyObject** got) noexcept:
+    """Put in the place of the coroutine of a TailCall, which is no generator, what its trampoline has for it. Return TAIL or ERROR."""
+    cdef PyObject* instead = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_root, got[0])
+    Py_DECREF(<object>got[0])
+    got[0] = instead if instead != NULL else ct_fetch()
+    return TAIL if instead != NULL else ERROR
 
 
 cdef int caught(PyObject** got) noexcept:

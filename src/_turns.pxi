@@ -8,8 +8,6 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
     cdef Queue queue
     cdef int look = TURNS
     cdef bint alive  # asked before the queue: another thread takes one out of what is parked, and then queues it
-    entry = NULL
-    t.turn_at = &entry
     while t.running:
         if t.era:
             failure = between_turns(t)
@@ -25,7 +23,11 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         else:
             entry = failure = NULL
         if entry == NULL:
-            if failure != NULL or not alive or not waits(t, &failure):
+            if failure != NULL or not alive:
+                break
+            if t.held_coroutine != NULL or t.held_sent != NULL:
+                release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
+            elif not waits(t, &failure):
                 break
             continue
         let_go_before(t, entry)
@@ -35,7 +37,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
                 t.collecting.turn += 1  # somebody runs while others are queued
             failure = call_entry(t, entry, result)
         elif (<Pseudothread>entry).state == ENDED and (<Pseudothread>entry).value == NULL:
-            Py_CLEAR(entry)  # closed while it stood in a queue that is not ours
+            Py_DECREF(<object>entry)  # closed while it stood in a queue that is not ours
             set_result(result, NULL)
         elif (<Pseudothread>entry).trampoline is not t:
             if (<Pseudothread>entry).state == QUEUED:
@@ -43,9 +45,11 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             failure = call_entry(t, entry, result)
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
+            t.turn = &entry
             failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
+            t.turn = NULL
             look -= 1  # for a turn that ended in a wait
-            Py_CLEAR(entry)
+            Py_DECREF(<object>entry)
         if failure != NULL:
             break
         if look > FEW and (t.first_parked != NULL or t.limits):
@@ -58,7 +62,6 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
                 failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
             if failure != NULL:
                 break
-    t.turn_at = NULL
     return failure
 
 
@@ -90,6 +93,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
 
     `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
     """
+    global ct_promptly
     cdef PyObject* p = current[0]
     cdef PyObject* top = (<Pseudothread>p).top
     cdef PyObject* sent
@@ -97,21 +101,27 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* let_go
     cdef PyObject* got
     cdef PyObject* failure
-    cdef int outcome
+    cdef int outcome, promptly = ct_promptly
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
     (<Pseudothread>p).value = NULL
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
+        ct_promptly = MOST_PROMPT
         if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
             outcome = send_to_generator(top, sent, &got)
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
         if outcome == NEXT:
-            outcome = CALL if PyGen_CheckExact(got) else meaning(&got)
-            if outcome == ADAPT:
-                outcome = adapted(t, &got)
+            if PyGen_CheckExact(got):
+                outcome = CALL
+            else:
+                outcome = meaning(&got)
+                if outcome > ERROR or outcome == CALL and t.asks:
+                    (<Pseudothread>p).value = sent  # its address would keep it out of a register
+                    outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
+                    sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
@@ -143,6 +153,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             (<Pseudothread>p).value = NULL
         Py_XDECREF(sent)
         Py_XDECREF(let_go)
+    ct_promptly = promptly
     t.held_coroutine, t.held_sent = let_go, sent
     failure = NULL
     if outcome == NEXT:
@@ -175,6 +186,8 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == ERROR:
         outcome = caught(&got)
     let_go[0] = p.top
+    if outcome == TAIL and p.trampoline.asks and not PyGen_CheckExact(got):
+        outcome = rooted(p.trampoline, &got)
     if p.levels != NULL and outcome != VALUE:
         if outcome == ERROR:
             failed(p)

@@ -3,9 +3,12 @@
 TRAMPOLINE_TEST_CORES=c,python, as `.ci/run` sets it, makes a missing C core a failure of its leg. The report's header says what is tested.
 """
 
+import gc
 import importlib
 import importlib.util
 import os
+import socket
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -25,12 +28,57 @@ def cores():
 
 
 CORES = cores()
+REFERENCE_COUNTS = sys.implementation.name == "cpython"
+
+
+def let_go():
+    """Have the collector end what nobody holds any more. On CPython that has ended already, and nothing is done."""
+    for _ in range(0 if REFERENCE_COUNTS else 5):  # what a finalizer lets go is found by the next
+        gc.collect()
+
+
+def collect():
+    """Run the collector until there is nothing more that it finds."""
+    gc.collect()
+    let_go()
 
 
 def pytest_report_header():
     """Say which cores are tested."""
     missing = "" if "c" in CORES else " ONLY: the C core is not built here (python -m trampoline says why), so it is not tested"
     return f"trampoline {trampoline.__version__} from {os.path.dirname(trampoline.__file__)}, cores tested: {' and '.join(CORES)}{missing}"
+
+
+LACKING = {  # what Pyodide says where a program asks for what no browser has
+    "network": (OSError, "[Errno 28] Invalid argument"),
+    "files to wait for": (OSError, "there are no sockets on emscripten"),
+    "Unix sockets": (OSError, "there are no Unix sockets"),
+    "socket options": (AttributeError, "module 'socket' has no attribute"),
+    "processes": (OSError, "emscripten does not support processes"),
+    "threads": (RuntimeError, "can't start new thread"),
+    "descriptors to count": (FileNotFoundError, "/dev/fd"),
+}
+
+
+if sys.platform == "emscripten":
+
+    def without_network(*_):
+        """Raise what the other functions of its sockets raise: from these Pyodide itself does not come back."""
+        raise OSError(28, "Invalid argument")
+
+    for name in ("bind", "listen", "connect", "connect_ex"):
+        setattr(socket.socket, name, without_network)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(item, call):
+        """Report as skipped, not as failed, a test that has met just that: everything else that a test can do has to work there too."""
+        report = yield
+        error = call.excinfo.value if call.excinfo is not None and report.failed else None
+        for lacking, (kind, text) in LACKING.items():
+            if text in str(error) and (isinstance(error, kind) or isinstance(error, AssertionError) and kind.__name__ in str(error)):
+                report.outcome = "skipped"
+                report.longrepr = str(item.path), item.location[1] or 0, f"Skipped: Pyodide has no {lacking}"
+        return report
 
 
 def load(name):
@@ -46,6 +94,7 @@ def load(name):
         Pseudothread=module.Pseudothread,
         Suspension=trampoline.Suspension,
         TailCall=trampoline.TailCall,
+        Channel=module.Channel,
         call=module.call,
         consumer=trampoline.consumer,
     )
@@ -77,3 +126,56 @@ class Park(trampoline.Suspension):
 def park():
     """A suspension that waits for the test."""
     return Park()
+
+
+@pytest.fixture
+def quick_switches():
+    """Let threads interrupt one another as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.fixture
+def ends():
+    """Two connected Unix sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def tcp():
+    """Two connected TCP sockets, ours first."""
+    from wires import pair
+
+    ours, theirs = pair("TCP")
+    with ours, theirs:
+        yield ours, theirs
+
+
+@pytest.fixture
+def t(core):
+    """A trampoline on a clock that jumps. Whatever a test does, it leaves no deadline behind."""
+    from simulated import Jumping
+
+    reactor = Jumping()
+    trampoline = core.Waiting(reactor=reactor)
+    yield trampoline
+    trampoline.close()
+    assert not reactor.waiting
+    assert not vars(trampoline).get("_pending")
+    assert trampoline._limits == 0
+    reactor.close()
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def inside(request, core, monkeypatch):
+    """A loop to run in, of each kind, with `aio.run()` on each core."""
+    from loops import Inside, on_core
+
+    on_core(core, monkeypatch)
+    return Inside(pytest.importorskip(request.param, reason="uvloop is an extra: not on Windows and PyPy").new_event_loop)

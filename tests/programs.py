@@ -16,6 +16,8 @@ SLOTS = 3
 KINDS = ("none", "number", "text", "list", "error", "noisy", "iterator", "function", "class", "adder", "pseudothread")
 ERRORS = ("ValueError", "KeyError", "Fault", "StopIteration", "StopAsyncIteration", "GeneratorExit", "KeyboardInterrupt", "SystemExit")
 SUSPENDS = ("resume", "throw", "raise", "resume, raise", "close", "close, raise", "step", "twice")
+LATER = ("resume", "throw", "raise", "close", "step")
+AT_ONCE = ("at once", "at once, raise", "at once, step", "later", *(f"later, {word}" for word in LATER))
 CAUGHT = ("ValueError", "LookupError", "Exception", "RuntimeError", "BaseException", "(KeyError, Fault)")
 
 # Drawing a program.
@@ -64,7 +66,8 @@ FULL = [
     st.tuples(st.just("park")),
     st.tuples(st.just("park")),
     st.tuples(st.just("suspend"), st.sampled_from(SUSPENDS), kind),
-    st.tuples(st.just("await"), st.sampled_from(("resume", "throw", "raise")), kind),
+    st.tuples(st.just("suspend"), st.sampled_from(AT_ONCE), kind),
+    st.tuples(st.just("await"), st.sampled_from(("resume", "throw", "raise", "at once", "at once, raise", "later, resume")), kind),
 ]
 NASTY = [
     st.tuples(st.just("collect")),

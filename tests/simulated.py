@@ -5,7 +5,7 @@
 
 import threading
 
-from trampoline import Reactor
+from trampoline import Reactor, sleep, timeout
 
 
 class Jumping(Reactor):
@@ -82,3 +82,33 @@ class ByHand:
 
     def close(self):
         self.asked.append("close")
+
+
+def sleeper(t, seconds, log, name=None):
+    yield sleep(seconds)
+    log.append((seconds if name is None else name, t.reactor.now))
+    return name
+
+
+def limited(t, seconds, coroutine):
+    """Return what `timeout()` gives, and when."""
+    try:
+        got = yield timeout(seconds, coroutine)
+    except TimeoutError as error:
+        return str(error), t.reactor.now
+    return got, t.reactor.now
+
+
+def up(seconds):
+    return f"the {float(seconds)!r} seconds of timeout() were up"
+
+
+def outcome(t, coroutine):
+    p = t.add(coroutine)
+    t.run()
+    return p.result()
+
+
+async def native(t):
+    await sleep(2)
+    return t.reactor.now

@@ -46,7 +46,7 @@ ADD = {
     "number": (42, "not 42"),
     "none": (None, "not None"),
     "text": ("text", "not 'text'"),
-    "iterator": (iter((1,)), "not <tuple_iterator object"),
+    "iterator": (iter((1,)), f"not <{type(iter((1,))).__name__} object"),
     "list": ([1, 2], "not [1, 2]"),
     "class": (Shop, "not <class "),
     "long": ("x" * 1000, "not '" + "x" * 100),

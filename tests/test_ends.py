@@ -9,6 +9,7 @@ import gc
 import weakref
 
 import pytest
+from conftest import REFERENCE_COUNTS, let_go
 
 import trampoline
 from trampoline import _recipe
@@ -191,6 +192,7 @@ def test_an_error_of_suspend_keeps_the_suspension_no_longer_than_itself(core, af
         t.run()
     finally:
         gc.enable()
+    let_go()
     assert sorted(events) == ["gone", "next turn"]
 
 
@@ -322,6 +324,7 @@ def test_what_is_let_go_at_an_error_gets_no_context(core):
     t.add(other())
     with pytest.raises(KeyError):
         t.run()
+    let_go()
     assert contexts == [None, None]
 
 
@@ -346,6 +349,7 @@ def test_an_error_that_is_queued_does_not_keep_the_result_of_run(core):
     result = t.run()
     kept = weakref.ref(result)
     del result
+    let_go()
     assert kept() is None
     assert len(t.queue) == 1
 
@@ -373,6 +377,7 @@ def test_a_pseudothread_that_is_closed_while_it_stands_in_a_foreign_queue_that_r
         p.result()
 
 
+@pytest.mark.skipif(not REFERENCE_COUNTS, reason="in which order things are let go that nobody holds is the collector's affair on PyPy")
 @pytest.mark.parametrize("of", ["core", "recipe"])
 @pytest.mark.parametrize("how", ["cleared", "called", "dropped"])
 def test_an_entry_lets_go_in_the_order_of_the_recipes_closure(core, of, how):

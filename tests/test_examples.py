@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CORES
+from conftest import CORES, REFERENCE_COUNTS
 
 import trampoline
 
@@ -175,7 +175,8 @@ def test_the_echo_server_of_the_pep(environment):
                 client.close()
         with connect(process.port) as last:
             assert echoed(last, b"still here") == b"still here"
-        until(lambda: descriptors_served(process) <= before)
+        if REFERENCE_COUNTS:  # the PEP's server closes no socket
+            until(lambda: descriptors_served(process) <= before)
         if sys.platform == "linux":
             busy = spent(process)
             time.sleep(0.3)

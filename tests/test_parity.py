@@ -23,9 +23,21 @@ FUNCTIONS = ["call", "is_coroutine", "collect", "collect_threads"]
 LEFT_TO_THE_LANGUAGE = {"__init__", "__new__", "__repr__", "__call__", "__len__", "__bool__", "__iter__"}  # slots have no signature of ours
 PUBLIC_NAMES = {
     *("Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"),
-    *("ConnectionLost", "Deadlock", "Reactor", "in_thread", "sleep", "timeout", "readable", "writable", "listening_socket"),
+    *(
+        "ConnectionLost",
+        "Deadlock",
+        "Reactor",
+        "dump_on_signal",
+        "in_thread",
+        "sleep",
+        "timeout",
+        "readable",
+        "writable",
+        "listening_socket",
+    ),
     *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
-    *("nonblocking_sendto", "nonblocking_write", "Profile", "profile"),
+    *("nonblocking_sendto", "nonblocking_write", "Channel", "ChannelClosed", "Event", "Lock", "Semaphore"),
+    *("Profile", "profile"),
 }
 
 

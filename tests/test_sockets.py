@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 
 import pytest
-from wires import HAS_IPV6, LIMIT, Counting, fill, pair, place, play
+from wires import HAS_IPV6, LIMIT, Counting, fill, place, play
 
 import trampoline
 from trampoline import (
@@ -32,14 +32,6 @@ from trampoline import (
 V6 = pytest.mark.skipif(not HAS_IPV6, reason="there is no IPv6 on this machine")
 KINDS = ["IPv4", pytest.param("IPv6", marks=V6), "Unix"]
 FAMILIES = {"IPv4": "AF_INET", "IPv6": "AF_INET6", "Unix": "AF_UNIX"}
-
-
-@pytest.fixture
-def ends():
-    """Two connected sockets, ours first."""
-    ours, theirs = pair()
-    with ours, theirs:
-        yield ours, theirs
 
 
 def echo(sock):

@@ -1,16 +1,18 @@
-"""How connections end, and what becomes of who waits for them ("Clean ends" of issue 3): each end has one stated outcome, none hangs, none
-polls without end, and nothing is left over. What is wrong from the start is in `test_sockets_bad_input.py`.
+"""How connections end ("Clean ends" of issue 3): each end has one stated outcome, none hangs, none polls without end, and nothing is left
+over. What becomes of who waits is in `test_sockets_waiters.py`, what is wrong from the start in `test_sockets_bad_input.py`.
 """
 
 import errno
 import gc
 import os
 import socket
+import sys
 import weakref
 from contextlib import suppress
 
 import pytest
-from wires import LIMIT, Counting, descriptors, fill, pair, place, play, reset
+from conftest import collect
+from wires import LIMIT, Counting, descriptors, error_of, pair, place, play, reset, value_of
 
 from trampoline import (
     ConnectionLost,
@@ -18,205 +20,10 @@ from trampoline import (
     nonblocking_accept,
     nonblocking_connect,
     nonblocking_read,
-    nonblocking_recvfrom,
     nonblocking_write,
-    readable,
     sleep,
     timeout,
-    writable,
 )
-
-
-@pytest.fixture
-def ends():
-    """Two connected sockets, ours first."""
-    ours, theirs = pair()
-    with ours, theirs:
-        yield ours, theirs
-
-
-@pytest.fixture
-def tcp():
-    """Two connected TCP sockets, ours first."""
-    ours, theirs = pair("TCP")
-    with ours, theirs:
-        yield ours, theirs
-
-
-def error_of(suspension, kind=OSError):
-    """Wait, and return the error that comes."""
-    try:
-        yield suspension
-    except kind as error:
-        return error
-    raise AssertionError(f"no error came out of {suspension!r}")
-
-
-def value_of(suspension):
-    return (yield suspension)
-
-
-WAITS = {
-    "read": nonblocking_read,
-    "write": lambda sock: nonblocking_write(sock, bytes(10_000_000)),
-    "accept": nonblocking_accept,
-    "recvfrom": nonblocking_recvfrom,
-    "readable": readable,
-    "writable": writable,
-    "number": lambda sock: readable(sock.fileno()),
-}
-
-
-def waited_for(name):
-    """Return a socket for which `WAITS[name]` waits, and another that must be kept."""
-    if name == "accept":
-        return listening_socket("127.0.0.1", 0), socket.socket()
-    ours, theirs = pair()
-    if name == "writable":
-        fill(ours)
-    return ours, theirs
-
-
-@pytest.mark.parametrize("when", ["at once", "after an idle moment", "in the next run"])
-@pytest.mark.parametrize("name", WAITS)
-def test_a_socket_closed_under_a_waiter(core, name, when):
-    def closes():
-        yield sleep(0.12 if when == "after an idle moment" else 0.01)
-        sock.close()
-        yield sleep(0.3)  # what is closed is found while this waits
-        order.append("slept")
-
-    def waits():
-        error = yield error_of(WAITS[name](sock))
-        order.append("told")
-        return error
-
-    def stops():
-        yield sleep(0.12)
-        t.stop()
-
-    order = []
-    sock, other = waited_for(name)
-    with sock, other, core.Waiting() as t:
-        waiting = t.add(timeout(LIMIT, waits()))
-        if when == "in the next run":
-            t.add(stops())
-            t.run()
-        t.add(closes())
-        t.run()
-        assert waiting.result().errno == errno.EBADF
-        assert order == ["told", "slept"]
-
-
-def test_a_descriptor_number_used_again(core, ends):
-    def replaces():
-        number = ours.fileno()
-        ours.close()
-        made.extend(socket.socketpair())
-        assert number in (made[0].fileno(), made[1].fileno()), "the lowest number is used first"
-        new, peer = made if made[0].fileno() == number else made[::-1]
-        peer.send(b"for the new one")
-        return (yield nonblocking_read(new))
-
-    made = []
-    ours, _ = ends
-    try:
-        told, got = play(core, error_of(nonblocking_read(ours)), replaces())
-    finally:
-        for sock in made:
-            sock.close()
-    assert (told.errno, got) == (errno.EBADF, b"for the new one")
-
-
-def test_a_file_that_opens_another_descriptor_of_the_same_number(core):
-    class Reconnecting:
-        def open(self):
-            self.sock, self.peer = socket.socketpair()
-            return self
-
-        def fileno(self):
-            return self.sock.fileno()
-
-    def waits():
-        numbers = []
-        for _ in range(3):
-            with file.open().sock, file.peer:
-                file.peer.send(b"1")
-                yield readable(file)
-                numbers.append(file.fileno())
-        return numbers
-
-    file = Reconnecting()
-    (numbers,) = play(core, waits())
-    assert len(set(numbers)) == 1
-
-
-@pytest.mark.parametrize("second", [lambda sock: sock.dup().detach(), lambda sock: sock.makefile("rb", 0), lambda sock: sock.fileno()])
-def test_two_that_stand_for_one_socket(core, ends, second):
-    def sends():
-        yield sleep(0.02)
-        theirs.setblocking(False)
-        while True:
-            with suppress(BlockingIOError):
-                theirs.recv(1 << 20)
-            yield sleep(0.001)
-            if written.done:
-                theirs.send(b"1")
-                return
-
-    ours, theirs = ends
-    reactor = Counting()
-    fill(ours)
-    other = second(ours)
-    with core.Waiting(reactor=reactor) as t:
-        read = t.add(timeout(LIMIT, value_of(nonblocking_read(ours))))
-        written = t.add(timeout(LIMIT, value_of(writable(other))))
-        t.add(timeout(LIMIT, sends()))
-        t.run()
-        assert (read.result(), written.result()) == (b"1", None)
-    assert reactor.polls < 1000
-    if isinstance(other, int) and other != ours.fileno():
-        os.close(other)
-    elif not isinstance(other, int):
-        other.close()
-
-
-@pytest.mark.parametrize("name", [name for name in WAITS if name != "number"])
-def test_a_second_waiter_is_refused_and_the_first_goes_on(core, name):
-    def second():
-        error = yield error_of(WAITS[name](sock), RuntimeError)
-        assert f"another pseudothread {'writes to' if name == 'write' else 'waits to '}" in str(error)
-        assert repr(sock) in str(error)
-        if name == "accept":
-            other.connect(sock.getsockname())
-        elif name in ("write", "writable"):
-            other.setblocking(False)
-            while not first.done:
-                with suppress(BlockingIOError):
-                    other.recv(1 << 20)
-                yield sleep(0.001)
-        else:
-            other.send(b"for the first")
-
-    sock, other = waited_for(name)
-    with sock, other, core.Waiting() as t:
-        first = t.add(timeout(LIMIT, value_of(WAITS[name](sock))))
-        t.add(timeout(LIMIT, second()))
-        t.run()
-        got = first.result()
-        if name == "accept":
-            got.close()
-        else:
-            assert got in (b"for the first", (b"for the first", None), 10_000_000, None)
-
-
-def test_one_suspension_is_not_for_two(core, ends):
-    def second():
-        assert "another pseudothread waits" in str((yield error_of(read, RuntimeError)))
-        ends[1].send(b"for the first")
-
-    read = nonblocking_read(ends[0])
-    assert play(core, value_of(read), second())[0] == b"for the first"
 
 
 def test_a_peer_that_resets(core, tcp):
@@ -308,95 +115,6 @@ def test_a_slow_reader_slows_its_writer_alone(core, tcp, ends):
     assert order == ["quick", "slow"]
 
 
-@pytest.mark.parametrize("how", ["thrown into", "closed", "timed out"])
-@pytest.mark.parametrize("name", WAITS)
-def test_what_was_given_up_can_be_waited_for_again(core, name, how):
-    def gives_up():
-        yield timeout(0.01, WAITS[name](sock))
-
-    def interrupts():
-        first.throw(KeyError("thrown")) if how == "thrown into" else first.close()
-        yield
-
-    sock, other = waited_for(name)
-    with sock, other, core.Waiting() as t:
-        first = t.add(gives_up() if how == "timed out" else value_of(WAITS[name](sock)))
-        if how != "timed out":
-            t.add(interrupts())
-        with suppress(KeyError, TimeoutError):
-            t.run()
-        t.run()
-        assert first.done
-        assert not t.reactor.waiting
-        if name == "accept":
-            other.connect(sock.getsockname())
-        elif name in ("write", "writable"):
-            other.setblocking(False)
-            with suppress(BlockingIOError):
-                while True:
-                    other.recv(1 << 20)
-        else:
-            other.send(b"x")
-        wait = nonblocking_write(sock, b"again") if name == "write" else WAITS[name](sock)
-        again = t.add(timeout(LIMIT, value_of(wait)))
-        t.run()
-        got = again.result()
-        if name == "accept":
-            got.close()
-        assert got in (b"x", (b"x", None), 5, None) or name == "accept"
-
-
-def test_what_comes_while_nobody_waits_is_not_polled_for(core, tcp):
-    def reads():
-        first = yield nonblocking_read(ours, 1)
-        yield nonblocking_write(ours, b"full" * 1_000_000)
-        yield sleep(0.2)
-        looked.append(reactor.polls)
-        return first + (yield nonblocking_read(ours)) + (yield value_of(connects()))
-
-    def connects():
-        caller.connect(listener.getsockname())
-        yield sleep(0.1)
-        looked.append(reactor.polls)
-        (yield nonblocking_accept(listener)).close()
-        return b"."
-
-    def answers():
-        theirs.send(b"1")
-        left = 4_000_000
-        while left:
-            left -= len((yield nonblocking_read(theirs)))
-        looked.append(reactor.polls)
-        theirs.send(b"2345")
-
-    ours, theirs = tcp
-    looked, reactor = [], Counting()
-    with listening_socket("127.0.0.1", 0) as listener, socket.socket() as caller:
-        assert play(core, reads(), answers(), reactor=reactor)[0] == b"12345."
-    after_the_writes, after_the_sleep, after_the_call = looked
-    assert after_the_sleep - after_the_writes < 20
-    assert after_the_call - after_the_sleep < 20
-
-
-@pytest.mark.parametrize("event", ["data", "end"])
-def test_a_closed_socket_that_lives_on_elsewhere_is_not_polled_for(core, ends, event):
-    def waits():
-        yield error_of(nonblocking_read(ours))
-        theirs.send(b"for the copy") if event == "data" else theirs.close()
-        before = reactor.polls
-        yield sleep(0.2)
-        return reactor.polls - before
-
-    def closes():
-        yield sleep(0.01)
-        ours.close()
-
-    ours, theirs = ends
-    reactor = Counting()
-    with ours.dup():  # as a child made by fork() has one
-        assert play(core, waits(), closes(), reactor=reactor)[0] < 1100  # then all is registered anew
-
-
 def test_nothing_is_left_after_close(core):
     def serves():
         while True:
@@ -455,7 +173,7 @@ def test_a_writer_that_is_dropped_lets_its_socket_go(core):
         ours.setblocking(False)
         del t, ours
         with pytest.warns(ResourceWarning, match="unclosed"):
-            gc.collect()
+            collect()
         assert watched() is None
 
 
@@ -494,5 +212,111 @@ def test_the_echo_handler_of_the_pep_ends_each_connection_and_never_spins(core, 
         handlers.clear()
     reactor.close()
     del reactor
-    gc.collect()
+    collect()
     assert descriptors() == before
+
+
+def listen_on(trampoline, sock, handler):
+    """PEP 342's, as printed: until the next connection it holds the last one."""
+    while True:
+        connected_socket = yield nonblocking_accept(sock)
+        trampoline.add(handler(connected_socket))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # as printed, it leaves that to the garbage collector
+def test_a_client_of_the_peps_server_that_closes_its_own_half_gets_its_end(core):
+    def asks():
+        with (yield nonblocking_connect(*where)) as sock:
+            yield nonblocking_write(sock, b"question")
+            sock.shutdown(socket.SHUT_WR)
+            with suppress(ConnectionLost):
+                while True:
+                    got.append((yield nonblocking_read(sock)))
+        t.stop()
+
+    got = []
+    with place("IPv4") as (listener, where), core.Waiting() as t:
+        t.add(listen_on(t, listener, echo_handler))
+        t.add(timeout(LIMIT, asks()))
+        t.run()
+        assert got == [b"question"]
+    collect()
+
+
+def test_a_lost_connection_that_somebody_writes_to_is_not_shut_down(core, tcp):
+    def reads_for_ever():
+        while True:
+            with suppress(ConnectionLost):
+                yield nonblocking_read(ours)
+
+    def reads():
+        yield sleep(0.05)
+        got = 0
+        while got < 10_000_000:
+            got += len((yield nonblocking_read(theirs)))
+        return got
+
+    ours, theirs = tcp
+    with core.Waiting() as t:
+        writer = t.add(timeout(LIMIT, value_of(nonblocking_write(ours, bytes(10_000_000)))))
+        reader = t.add(reads_for_ever())
+        theirs.shutdown(socket.SHUT_WR)
+        other = t.add(timeout(LIMIT, reads()))
+        t.run()
+        assert (writer.result(), other.result(), reader.done) == (10_000_000, 10_000_000, True)
+        with pytest.raises(RuntimeError, match="was closed before it had a result"):
+            reader.result()
+
+
+def test_each_of_many_is_told_that_a_connection_is_lost(core, ends):
+    def reads():
+        for _ in range(3):
+            yield error_of(nonblocking_read(ours), ConnectionLost)
+        return "told"
+
+    ours, theirs = ends
+    theirs.close()
+    for _ in range(9):  # one after the other: 27 reads of what is lost
+        assert play(core, reads()) == ["told"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of descriptors")
+def test_no_descriptor_left_for_an_accept(core):
+    resource = pytest.importorskip("resource", reason="limits of descriptors are POSIX's")
+
+    def accepts():
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        number = os.dup(0)
+        os.close(number)
+        caller.connect(listener.getsockname())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))  # the lowest that is free may not be used
+        try:
+            errors = []
+            for _ in range(3):
+                errors.append((yield error_of(nonblocking_accept(listener))).errno)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        (yield nonblocking_accept(listener)).close()
+        return errors
+
+    with listening_socket("127.0.0.1", 0) as listener, socket.socket() as caller, core.Waiting() as t:
+        assert t.reactor.waiting is False  # it is made before none is left
+        p = t.add(timeout(LIMIT, accepts()))
+        t.run()
+        assert p.result() == [errno.EMFILE] * 3
+
+
+def test_a_caller_that_is_gone_before_it_is_accepted(core):
+    def accepts():
+        got = []
+        while b"here" not in got:
+            with (yield nonblocking_accept(listener)) as sock, suppress(ConnectionLost):
+                got.append((yield nonblocking_read(sock)))
+        return got
+
+    with listening_socket("127.0.0.1", 0) as listener:
+        for _ in range(3):
+            reset(socket.create_connection(listener.getsockname()))
+        with socket.create_connection(listener.getsockname()) as caller:
+            caller.send(b"here")
+            assert play(core, accepts()) == [[b"here"]]

@@ -3,16 +3,13 @@ wherever it strikes, arrives, loses nothing that was queued and leaves a trampol
 
 import _thread
 import contextlib
-import os
 import signal
-import subprocess
 import sys
 import threading
 
 import pytest
 from conftest import load
-
-import trampoline
+from wires import run_script
 
 
 def value(result):
@@ -33,15 +30,6 @@ def in_thread(act):
     thread = threading.Thread(target=body)
     thread.start()
     return thread, errors
-
-
-@pytest.fixture
-def quick_switches():
-    """Let threads interrupt one another as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def test_run_from_a_second_thread_is_refused(core):
@@ -294,13 +282,6 @@ for attempt in range(2000):
         lost.append((arrived, failed, t.running, [p.state for p in ps]))
 print(len(lost), *lost[:3])
 """
-
-
-def run_script(core, script):
-    path = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(trampoline.__file__))]
-    head = f"import sys\nsys.path[:0] = {path!r}\nfrom conftest import load\ncore = load({core.name!r})\n"
-    done = subprocess.run([sys.executable, "-c", head + script], capture_output=True, text=True, timeout=30, check=False)
-    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")

@@ -7,7 +7,7 @@ from typing import Any
 
 from typing_extensions import assert_type
 
-from trampoline import Profile, Pseudothread, Suspension, Trampoline, call, consumer, profile, trampoline
+from trampoline import Channel, Event, Lock, Profile, Pseudothread, Semaphore, Suspension, Trampoline, call, consumer, profile, trampoline
 
 
 def child() -> Generator[Any, Any, int]:
@@ -39,6 +39,26 @@ async def awaiting() -> int:
     text = await call(native())
     assert_type(text, str)
     return number
+
+
+def exchanging(channel: Channel[int], lock: Lock) -> Generator[Any, Any, None]:
+    """What comes out of a channel is what goes in."""
+    number = yield from channel.get()
+    assert_type(number, int)
+    text = yield from channel.get("none")
+    assert_type(text, int | str)
+    yield from channel.put(number)
+    with (yield from lock):
+        yield channel.put("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def exchanging_natively(channel: Channel[int], lock: Lock, semaphore: Semaphore, event: Event) -> None:
+    """The same."""
+    assert_type(await channel.get(), int)
+    async with lock, semaphore:
+        assert_type(await event, bool)
+    async for number in channel:
+        assert_type(number, int)
 
 
 class Never(Suspension):

@@ -2,10 +2,15 @@
 
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from contextlib import contextmanager
 
+from conftest import let_go
+
+import trampoline
 from trampoline import Reactor, listening_socket, timeout
 
 LIMIT = 60  # seconds, for what takes a fraction of one: no test waits for ever
@@ -86,6 +91,7 @@ def fill(sock):
 
 def descriptors():
     """Return the numbers of the descriptors that this process has open."""
+    let_go()  # on PyPy those that nobody holds are open until then
     folder = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
     return sorted(map(int, os.listdir(folder)))[:-1]  # without that of the look itself
 
@@ -110,3 +116,29 @@ def on_a_thread(function, *args):
         assert not thread.is_alive()
     if errors:
         raise errors[0]
+
+
+def error_of(suspension, kind=OSError):
+    """Wait, and return the error that comes."""
+    try:
+        yield suspension
+    except kind as error:
+        return error
+    raise AssertionError(f"no error came out of {suspension!r}")
+
+
+def value_of(suspension):
+    return (yield suspension)
+
+
+def script_on(core, script):
+    """Return the command that runs a script in which `core` is that core's namespace."""
+    path = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(trampoline.__file__))]
+    head = f"import sys\nsys.path[:0] = {path!r}\nfrom conftest import load\ncore = load({core.name!r})\n"
+    return [sys.executable, "-c", head + script]
+
+
+def run_script(core, script):
+    """Run it, and return its status and what it wrote."""
+    done = subprocess.run(script_on(core, script), capture_output=True, text=True, timeout=LIMIT, check=False)
+    return done.returncode, done.stdout, done.stderr

@@ -17,7 +17,7 @@ import types
 import warnings
 import weakref
 
-from inhabitants import Entry, Fault, Noisy, Object, Parking, empty, nothing, overriding
+from inhabitants import Entry, Fault, Noisy, Object, Parking, Prompt, empty, nothing, overriding
 from programs import SLOTS, source
 
 import trampoline
@@ -138,7 +138,7 @@ class World:
         return Parking(self, "", None)
 
     def suspension(self, what, kind):
-        return Parking(self, what, kind)
+        return (Prompt if what.startswith(("at once", "later")) else Parking)(self, what, kind)
 
     def thread(self, number):
         """Return one of the pseudothreads that were added, or None."""

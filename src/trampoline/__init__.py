@@ -12,10 +12,13 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._locks import Lock, Semaphore
     from trampoline._profile import Profile, profile
     from trampoline._reactor import Reactor
+    from trampoline._synchronising import Event
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
         listening_socket,
@@ -31,22 +34,29 @@ if TYPE_CHECKING:
     )
 
 del TYPE_CHECKING
+Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
 
 __version__ = "0.1.0"
 __all__ = [
+    "Channel",
+    "ChannelClosed",
     "ConnectionLost",
     "Deadlock",
+    "Event",
+    "Lock",
     "Profile",
     "Pseudothread",
     "Reactor",
+    "Semaphore",
     "Suspension",
     "TailCall",
     "Trampoline",
     "accelerated",
     "call",
     "consumer",
+    "dump_on_signal",
     "in_thread",
     "listening_socket",
     "nonblocking_accept",
@@ -64,9 +74,14 @@ __all__ = [
     "writable",
 ]
 _HOMES = {
+    "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
+    "Event": "_synchronising",
+    "Lock": "_locks",
     "Profile": "_profile",
     "Reactor": "_reactor",
+    "Semaphore": "_locks",
+    "dump_on_signal": "_dump",
     "in_thread": "_threads",
     "profile": "_profile",
     "sleep": "_time",

@@ -10,8 +10,9 @@ from trampoline import __version__
 from trampoline._core import accelerated, reason
 
 _SUBCOMMANDS = (
-    "demo      walk the standard library's syntax trees and an expression nested 100,000 deep, beside PEP 342's recipe\n"
-    "  profile   run a script or a module and say which coroutine, called by which, spends or waits the time"
+    "demo      walk the standard library's syntax trees and an expression nested 100,000 deep, beside PEP 342's recipe",
+    "profile   run a script or a module and say which coroutine, called by which, spends or waits the time",
+    "ps PID    print who waits where in another process (CPython 3.14)",
 )
 
 
@@ -31,22 +32,31 @@ def main(arguments: list[str] | None = None) -> int:
     demo_parser = commands.add_parser("demo", help="show what it does on real input, beside PEP 342's recipe")
     demo_parser.add_argument("--files", type=_positive, metavar="N", help="walk only the first N files")
     commands.add_parser("profile", add_help=False, help="profile a script or a module as it runs")
+    ps_parser = commands.add_parser("ps", help="print who waits where in another process (CPython 3.14)")
+    ps_parser.add_argument("pid", type=_positive, metavar="PID", help="the process's number")
+    ps_parser.add_argument("--locals", action="store_true", help="print the variables, too")
+    ps_parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="wait so long for the answer (default: 5)")
+    ps_parser.add_argument("--nudge", action="store_true", help="stop it for a moment, which ends a wait (a shell may say so)")
     chosen = parser.parse_args(arguments)
     if chosen.command == "demo":
         from trampoline._demo import demo
 
         return demo(chosen.files)
+    if chosen.command == "ps":
+        from trampoline._ps import ps
+
+        return ps(chosen.pid, locals=chosen.locals, seconds=chosen.seconds, nudge=chosen.nudge)
     print(f"ctrampoline {__version__}")
     print(f"core: {'C' if accelerated else 'Python (slower)'}, accelerated = {accelerated}: {reason}")
     print(f"Python: {platform.python_implementation()} {platform.python_version()} on {platform.platform()}")
-    print(f"sub-commands (each with --help):\n  {_SUBCOMMANDS}")
+    print("sub-commands (each with --help):", *_SUBCOMMANDS, sep="\n  ")
     return 0
 
 
 def _positive(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"a number of files from 1 on, not {text!r}")
+        raise argparse.ArgumentTypeError(f"a number from 1 on, not {text!r}")
     return number
 
 

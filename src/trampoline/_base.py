@@ -11,7 +11,8 @@ from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Iterator
+    from types import FrameType
     from typing import Any, Protocol, TypeAlias, TypeVar
 
     from trampoline._core import core
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-CALL, VALUE, TAIL, WAIT, ERROR, ADAPT = range(6)  # what a turn ended with, its outcome; ADAPT is looked at again
-kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT or ADAPT
+CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT = range(7)  # what a turn ended with, its outcome; the last two are looked at again
+MOST_PROMPT = 100  # waits that were none, in a row, until others have their turns
+promptly = [0]  # how many more there may be in this turn, for the core in Python
+kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -47,7 +50,10 @@ class Suspension:
     """Derive from it what a pseudothread can wait for: to yield (or await, or yield from) an instance parks the pseudothread.
 
     Right after the yield `suspend(pseudothread)` is called. It sees to it that `pseudothread.resume(value)` or `.throw(error)` is called
-    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when somebody else ends the waiting.
+    later, or at once: the value or the error arrives at the yield. `withdraw(pseudothread)` is called when `throw()` or `close()` ends the
+    waiting, whoever calls them, the suspension itself too.
+
+    A class whose instances often need not be waited for defines `at_once(pseudothread)` too, which is asked first.
     """
 
     __slots__ = ("__weakref__",)
@@ -59,7 +65,21 @@ class Suspension:
         raise NotImplementedError(f"{type(self).__qualname__} does not say how to wait: define suspend(self, pseudothread)")
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> object:
-        """Undo what `suspend()` arranged: `pseudothread`, which waits for it, is thrown into or closed."""
+        """Undo what `suspend()` arranged, if anything is left of it: `pseudothread`, which waited for it, is thrown into or closed.
+
+        On the thread that does so. An error raised here goes to whoever calls `throw()` or `close()`; neither is given up for that.
+        """
+
+    def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
+        """Return what `pseudothread` gets without waiting, or NotImplemented: it is parked then, and `suspend()` called.
+
+        With what this returns it goes on in the same turn. An error raised here arrives at the yield. After 100 times in a row this is
+        not asked, so that others have their turns: `suspend()` must do the same then, by `pseudothread.resume(value)`.
+        """
+        return NotImplemented
+
+    def take_back(self, pseudothread: core.Pseudothread[Any], value: Any) -> object:
+        """Have `value` back: `pseudothread` was resumed with it, and closed before its turn. Asked of a class with `at_once()` only."""
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -68,6 +88,13 @@ class Suspension:
 
 
 if TYPE_CHECKING:
+
+    class Awaited(Suspension, Awaitable[T_co], Iterable[Any]):
+        """A suspension whose value is known, for `yield from` or `await`."""
+
+        def __iter__(self) -> Generator[Any, Any, T_co]: ...
+
+        __await__ = __iter__
 
     def call(callee: AnyCoroutine[T], /) -> Called[T]:
         """Call a coroutine with its type known."""
@@ -86,20 +113,26 @@ else:
         return (yield (callee, callee := None)[0])
 
 
-_own_codes: tuple[CodeType, ...] = (call.__code__, Suspension.__iter__.__code__)
+own_codes: set[CodeType] = {call.__code__, Suspension.__iter__.__code__}
 
 
 def end_of_call(caller: object) -> None:
     """End the `call()` at which `caller` stands, if it does, before an error is thrown in: else the traceback would show it."""
     inner = _inner(caller)
     while inner is not None:
-        if _ask(inner, "gi_code") in _own_codes:
+        if _ask(inner, "gi_code") in own_codes:
             inner.close()
             return
         inner = _inner(inner)
 
 
 def _inner(coroutine: object) -> Any:
+    # First whether it runs, and nothing in between: of a coroutine that another thread has begun to run CPython 3.11 and 3.12 look for what
+    # it delegates to in the wrong place, and crash.
+    if type(coroutine) is GeneratorType:
+        return None if coroutine.gi_running else coroutine.gi_yieldfrom
+    if type(coroutine) is CoroutineType:
+        return None if coroutine.cr_running else coroutine.cr_await
     return _ask(coroutine, "gi_yieldfrom") or _ask(coroutine, "cr_await")
 
 
@@ -125,7 +158,10 @@ def meaning_of(got: object) -> int:
     """Say what it means to yield `got`, and remember it in `kinds` for its type."""
     kind = type(got)
     try:
-        meaning = WAIT if isinstance(got, Suspension) else CALL if isinstance(got, (Generator, Coroutine)) else VALUE
+        if isinstance(got, Suspension):
+            meaning = WAIT if getattr(kind, "at_once", Suspension.at_once) is Suspension.at_once else PROMPT
+        else:
+            meaning = CALL if isinstance(got, (Generator, Coroutine)) else VALUE
         if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
@@ -201,13 +237,17 @@ def place_of(coroutine: object) -> str:
 
 def places_of(coroutine: object) -> list[tuple[str, int, str]]:
     """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
-    found = []
-    inner = coroutine
-    while (code := _code_of(inner)) is not None and code not in _own_codes:
-        frame = _ask(inner, "gi_frame") or _ask(inner, "cr_frame")
-        found.append((code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name_of(inner)))
-        inner = _inner(inner)
+    found = [
+        (code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name) for code, frame, name in frames_of(coroutine)
+    ]
     return found or [("", 0, name_of(coroutine))]
+
+
+def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:
+    """Give code, frame and name of `coroutine` and of all that it delegates to; nothing if it has no code."""
+    while (code := _code_of(coroutine)) is not None and code not in own_codes:
+        yield code, _ask(coroutine, "gi_frame") or _ask(coroutine, "cr_frame"), name_of(coroutine)
+        coroutine = _inner(coroutine)
 
 
 def _code_of(coroutine: object) -> Any:
@@ -258,7 +298,35 @@ def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:
 
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:
     """Return the RuntimeError for what a pseudothread cannot do in its state."""
-    return RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
+    error = RuntimeError(f"cannot {verb} {pseudothread!r}: it {why}")
+    error.refused = id(pseudothread)  # type: ignore[attr-defined]  # so that resumed() knows it from one of the user's
+    return error
+
+
+def resumed(pseudothread: core.Pseudothread[Any], suspension: object, value: object = None) -> bool:
+    """Resume `pseudothread` if it waits for `suspension`. Return False if not: another thread, or a signal handler, was quicker."""
+    if pseudothread.waits_for is not suspension:
+        return False
+    try:
+        pseudothread.resume(value)
+    except RuntimeError as error:
+        if getattr(error, "refused", None) != id(pseudothread):
+            raise
+        return False
+    return True
+
+
+def thrown(pseudothread: core.Pseudothread[Any], suspension: object, error: BaseException) -> bool:
+    """Throw into `pseudothread` if it waits for `suspension`. Return False if not, as `resumed()`."""
+    if pseudothread.waits_for is not suspension:
+        return False
+    try:
+        pseudothread.throw(error)
+    except RuntimeError as raised:
+        if getattr(raised, "refused", None) != id(pseudothread):
+            raise
+        return False
+    return True
 
 
 def ignored_exit(coroutine: object, got: object) -> RuntimeError:

@@ -11,14 +11,16 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, NEXT
 cdef enum:
     NAME, CONTEXT, CODE
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
-    COLLECTED = 8
+    PROMPTLY = 8
+    COLLECTED = 16
+    MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
 
@@ -58,8 +60,9 @@ cdef class Pseudothread:
     cdef unsigned int depth, capacity
     cdef PyObject* value  # to be sent, or thrown if THROWING; the suspension while parked; the result or error when ended; NULL: none
     cdef BaseTrampoline trampoline
-    cdef char state, special  # special: a set of THROWING and IN_CONTEXT
-    cdef int instruction
+    cdef char state, special  # special: a set of THROWING and what follows it above
+    cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
+    cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
     cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
     cdef object linked
     cdef object about  # the code where it was added; as a tuple (name, context, code) where it has more; or None. detail() reads it
@@ -70,7 +73,17 @@ cdef class Pseudothread:
 cdef class Queue:
     cdef PyObject** ring
     cdef size_t mask, head, count  # the ring has room for mask + 1 entries
+    cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
+    cdef object __weakref__
+
+
+cdef class Channel:
+    cdef Queue items
+    cdef Py_ssize_t room  # -1: no limit
+    cdef bint is_closed
+    cdef ct_Operation* putters[2]  # who waits to put: the first and the last
+    cdef ct_Operation* getters[2]
     cdef object __weakref__
 
 
@@ -78,6 +91,7 @@ cdef class BaseTrampoline:
     cdef object any_queue
     cdef Queue own  # the same if it is one of ours, else None
     cdef bint running, alone, overridden
+    cdef bint asks  # whether _adapt() is asked for coroutines that are no generators, too
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
@@ -86,7 +100,6 @@ cdef class BaseTrampoline:
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
     cdef Collector own_collector, collecting
     cdef long long era, epoch  # the numbers of when it took that up, and of when that came into use; 0: it does not collect
-    cdef PyObject** turn_at  # where the entry stands whose turn it is, or NULL
     cdef PyObject* straddling  # the pseudothread during whose turn it was begun to collect; not owned
     cdef long long entered_in  # 0, or the collector's epoch when it was told of run()
     cdef PyObject* outer  # and its account then
@@ -94,6 +107,9 @@ cdef class BaseTrampoline:
     cdef PyObject* held_sent  # the value or the error
     cdef PyObject* first_parked
     cdef PyObject* last_parked
+    cdef PyObject** turn  # where the pseudothread whose turn it is stands, NULL if it is nobody's
+    cdef PyObject* before  # the neighbours in the list of all trampolines
+    cdef PyObject* after
     cdef object __weakref__
 
 
@@ -226,6 +242,14 @@ cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
     Py_DECREF(p)
 
 
+# The moment and the place at which a pseudothread was added.
+
+cdef inline void mark(Pseudothread p, int instruction) noexcept:
+    cdef unsigned int now = ct_sixteenths(), unit = <unsigned int>instruction >> 1
+    p.moment = <unsigned short>(now >> 12)
+    p.place = (now << 20) | (unit if unit < 0xFFFFF else 0xFFFFF)
+
+
 # The ring of a queue.
 
 cdef inline bint enlarge(Queue queue) noexcept:
@@ -249,6 +273,17 @@ cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
             return False
     Py_INCREF(<object>entry)
     queue.ring[(queue.head + queue.count) & queue.mask] = entry
+    queue.count += 1
+    return True
+
+
+cdef inline bint push_first(Queue queue, PyObject* entry) noexcept:
+    if queue.ring == NULL or queue.count > queue.mask:
+        if not enlarge(queue):
+            return False
+    Py_INCREF(<object>entry)
+    queue.head = (queue.head - 1) & queue.mask
+    queue.ring[queue.head] = entry
     queue.count += 1
     return True
 
@@ -310,7 +345,7 @@ cdef inline void drop_entries(Queue queue) noexcept:
     queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
     for index in range(count):
         entry = ring[(head + index) & mask]
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED:
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED and not queue.of_values:
             (<Pseudothread>entry).state = TAKEN
     for index in range(count):
         Py_DECREF(<object>ring[(head + index) & mask])

@@ -1,8 +1,8 @@
-"""Deadlock, and how pseudothreads are told: which there are, what each waits for, and where each of its coroutines stands."""
+"""Deadlock: pseudothreads that nothing can wake."""
 
 from __future__ import annotations
 
-from trampoline._base import describe, name_of, places_of
+from trampoline._stacks import described
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from trampoline._core import core
 
 _MOST_PSEUDOTHREADS = 100  # that are listed
-_MOST_COROUTINES = 20  # of one stack that are listed at each end
 
 
 class Deadlock(RuntimeError):
@@ -34,20 +33,3 @@ class Deadlock(RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RuntimeError, self.args
-
-
-def described(pseudothread: core.Pseudothread[Any]) -> list[str]:
-    """Return the lines that tell of one pseudothread: its name and state, and below that its coroutines, the root first."""
-    waits_for, added, stack = pseudothread.waits_for, pseudothread.added, pseudothread.stack
-    waits = "" if waits_for is None else f" for {describe(waits_for)}"
-    where = "" if added is None else f", added at {added[0]}:{added[1]}"
-    lines = [f"{pseudothread.name}, {pseudothread.state}{waits}{where}"]
-    left_out = len(stack) - 2 * _MOST_COROUTINES
-    for level, coroutine in enumerate(stack):
-        if left_out > 0 and _MOST_COROUTINES <= level < len(stack) - _MOST_COROUTINES:
-            if level == _MOST_COROUTINES:
-                lines.append(f"  ... {left_out:,} more coroutines")
-            continue
-        for file, line, function in places_of(coroutine):
-            lines.append(f'  File "{file}", line {line}, in {function}' if file else f"  in {name_of(coroutine)}")
-    return lines

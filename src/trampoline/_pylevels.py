@@ -12,7 +12,7 @@ from types import CoroutineType, GeneratorType
 from trampoline._base import CALL, ERROR, VALUE, WAIT, code_of, has_begun, kinds
 from trampoline._pycollector import callee
 
-COLLECTED = 8  # one of the things that can be special about a pseudothread's turns, see `_pyresume`
+COLLECTED = 16  # one of the things that can be special about a pseudothread's turns, see `_pyresume`
 NOT, READY, PARKED = range(3)  # what a pseudothread waits for while its coroutine is not resumed
 
 
@@ -206,7 +206,12 @@ class Levels:
                 self.unsure(p)
         else:
             kind = type(got)
-            outcome = CALL if kind is GeneratorType or kind is CoroutineType else kinds.get(kind) if type(kind) is type else None
+            if kind is GeneratorType or kind is CoroutineType and not p._trampoline._asks:
+                outcome = CALL
+            else:
+                outcome = kinds.get(kind) if type(kind) is type else None
+            if outcome == CALL and kind is not GeneratorType and p._trampoline._asks:
+                outcome = None
             if outcome == CALL:
                 self.push(got, now)
             elif outcome == VALUE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from types import GenericAlias
 
 from trampoline._base import (
@@ -16,9 +17,10 @@ from trampoline._base import (
     name_of,
     no_copy,
     place_of,
+    promptly,
 )
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
-from trampoline._pyresume import INTERRUPTED, THROWING, behind, resume_specially
+from trampoline._pyresume import INTERRUPTED, PROMPTLY, THROWING, behind, resume_specially
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
@@ -33,7 +35,7 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels", "_moment",
         "__weakref__",
     )  # fmt: skip
 
@@ -89,7 +91,7 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("resume")
-            self._payload = value
+            self._payload = (value, suspension) if self._special & PROMPTLY else value
             if self._levels is not None:
                 self._levels.woken()
             trampoline._continue(self)
@@ -113,7 +115,7 @@ class Pseudothread:
                 suspension.withdraw(self)
             finally:
                 self._payload = error
-                self._special |= THROWING
+                self._special = self._special & ~PROMPTLY | THROWING
                 trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
@@ -129,14 +131,14 @@ class Pseudothread:
             return
         if self._state == RUNNING:
             raise self._misuse("close")
-        failure, parked = None, self._state == PARKED
+        failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
         held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._payload = RUNNING, None
-        if parked:
+        self._state, self._payload, self._special = RUNNING, None, self._special & ~PROMPTLY
+        if parked or given:
             try:
-                held.withdraw(self)
+                held.withdraw(self) if parked else held[1].take_back(self, held[0])
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
@@ -221,6 +223,11 @@ class Pseudothread:
         """Where it was added: (file name, line number), or None where that is unknown."""
         return None if self._code is None else line_of(self._code, self._instruction)
 
+    @property
+    def age(self):
+        """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
+        return None if self._code is None else int((monotonic() - self._moment) * 16) / 16
+
     def __repr__(self):
         innermost, state, name, value = self._top, self._state, self.name, self._payload
         if innermost is None or state == ENDED:
@@ -232,6 +239,14 @@ class Pseudothread:
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
         if self._state != ENDED:
             self._special |= INTERRUPTED
+
+    def _overtake(self, error):
+        """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
+        if self._state != QUEUED or self._special & THROWING:
+            return False
+        self._payload = error
+        self._special |= THROWING
+        return True
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
@@ -326,7 +341,8 @@ class Queue:
 def _close(p, failure):
     """Throw GeneratorExit, or the callee's `failure`, into the innermost coroutine of `p`. Return the error that it leaves, or None."""
     p._special |= THROWING
-    top = p._top
+    top, outer = p._top, promptly[0]
+    promptly[0] = 0  # whatever waits is refused
     try:
         got = resume_specially(p, top, GeneratorExit() if failure is None else failure)
     except (StopIteration, GeneratorExit):
@@ -335,6 +351,7 @@ def _close(p, failure):
         raised.__traceback__ = behind(raised.__traceback__)
         return raised
     finally:
+        promptly[0] = outer
         p = failure = None  # the frames of a traceback hold those that called them
     return ignored_exit(top, got)
 

@@ -8,16 +8,19 @@ from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_corou
 from trampoline._pylevels import COLLECTED, resume_collected
 
 THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
+PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
 OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
 
 def resume_specially(p, top, value):
-    """Make a turn that is not a plain `send`: throw, do it in the context of `p`, or have it collected."""
+    """Make a turn that is not a plain `send`: throw, do it in the context of `p`, send what may no more be taken back, have it collected."""
     if p._special & COLLECTED:
         try:
             return resume_collected(p, top, value, resume_specially)
         finally:
             del p, top, value
+    if p._special & PROMPTLY:
+        value, p._special = value[0], p._special & ~PROMPTLY
     throwing, p._special = p._special & THROWING, p._special & ~THROWING
     if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)

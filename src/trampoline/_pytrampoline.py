@@ -7,8 +7,9 @@ pseudothread again behind all others; `_advance` does that for as many turns as 
 is queued that would only put the pseudothread in and take it out, so it goes on with the same: the same order, no traffic.
 
 Two things cost care. A coroutine that gave its result by a yield, the value that it was sent and the error that it was thrown are let go
-when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. And
-errors show the user's frames alone: where one of ours enters a traceback, it is cut off again before the error goes on.
+when the next entry has been taken from the queue and not yet called (the recipe's closure held them so long): `_held` keeps them. Before
+`run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
+enters a traceback, it is cut off again before the error goes on.
 
 Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
 Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what; `_pylevels.py`, how.
@@ -18,26 +19,33 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from _weakref import ref
 from contextvars import Context
+from time import monotonic
+from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
 from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
 from trampoline._pyturns import Turns
 
-__all__ = ["BaseTrampoline", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine"]
+__all__ = [
+    "BaseTrampoline", "Channel", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine",
+]  # fmt: skip
 
-_ON_CPYTHON = sys.implementation.name == "cpython"  # elsewhere asking for a frame makes the compiler give up on the function
+_all = []  # weak references to all trampolines, the oldest first, and to some that are gone
+_most = 64  # that may stand there before those are taken out
 
 
 class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden", "_own_collector",
-        "_parked", "_queue", "_runner", "_running", "_straddling", "_token", "_waker_", "__weakref__",
+        "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden",
+        "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -47,6 +55,7 @@ class BaseTrampoline(Turns):
         self._queue = Queue()
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
+        self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
         self._current = None  # the entry whose turn it is
         self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
@@ -60,6 +69,7 @@ class BaseTrampoline(Turns):
         self._token = None  # what that collector is to be told at the end of run()
         self._straddling = None  # the Levels of the pseudothread during whose turn it was begun to collect
         self._check_overridden()
+        _enlist(self)
         return self
 
     @property
@@ -99,13 +109,14 @@ class BaseTrampoline(Turns):
             raise no_coroutine("add()", coroutine)
         if context is not None and type(context) is not Context:
             raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
         if context is not None:
             p._special |= IN_CONTEXT
         p._name, p._context = name, context
-        if _ON_CPYTHON:
-            frame = sys._getframe(1)
-            p._code, p._instruction = frame.f_code, frame.f_lasti
+        frame = sys._getframe(1)
+        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -222,6 +233,10 @@ class BaseTrampoline(Turns):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
 
+    def _root(self, coroutine):
+        """Return what stands for `coroutine`, which is no generator, as a root or in a TailCall, where `_asks`."""
+        return coroutine
+
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
@@ -237,6 +252,12 @@ class BaseTrampoline(Turns):
     def _thread(self):
         runner = self._runner.get("by")
         return runner and runner[0]
+
+    @property
+    def _turn(self):
+        """The pseudothread whose turn it is, or None."""
+        current = self._current
+        return current if type(current) is Pseudothread and current._state == RUNNING else None
 
     def _begin(self, mine):
         runner = self._runner.setdefault("by", mine)  # one step, even for two threads
@@ -295,6 +316,21 @@ class BaseTrampoline(Turns):
             return False
         self._handing.remove(p)
         return True
+
+
+def _live():
+    """Return all trampolines that there are, the newest first."""
+    return [trampoline for found in reversed(_all) if (trampoline := found()) is not None]
+
+
+def _enlist(trampoline):
+    global _most
+    while _all and _all[-1]() is None:
+        _all.pop()
+    if len(_all) > _most:  # without a callback at the end of each, into which Ctrl-C could strike
+        _all[:] = [found for found in _all if found() is not None]
+        _most = 2 * len(_all) + 64
+    _all.append(ref(trampoline))
 
 
 def _check_stack(coroutine, stack):

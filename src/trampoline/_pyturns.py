@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections import deque
 from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, TAIL, VALUE, WAIT, kinds, meaning_of
+from trampoline._base import ADAPT, CALL, ERROR, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
 from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import INTERRUPTED, OWN_CODES, THROWING, behind, caught, looked_up, resume_specially, returned
+from trampoline._pyresume import INTERRUPTED, OWN_CODES, PROMPTLY, THROWING, behind, caught, looked_up, resume_specially, returned
 
+_ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = 1000  # at most so many turns before the run loop looks at anything else
 _FEW = 32  # the same while something is parked: then it looks at the clock
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
@@ -35,9 +38,14 @@ class Turns:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
                     self._alone = entries is not queue and not self._overridden
-                    take = iter(entries.popleft, MISSING)
+                    take = self._taken_from(entries)
                 if not entries:
-                    if not self._parked and not self._leaving and not entries or not self._wait():
+                    if not self._parked and not self._leaving and not entries:
+                        break
+                    entry = self._current = None
+                    if self._held is not None:
+                        self._held = None  # a run() that waits holds nothing of its last turn; what ends now may queue something
+                    elif not self._wait():
                         break
                     continue
                 if (self._parked or self._limits) and monotonic() >= self._look_at:
@@ -73,6 +81,18 @@ class Turns:
         finally:
             entry = result = None  # the frames of a traceback hold those that called them
 
+    def _taken_from(self, entries):
+        """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
+        return iter(entries.popleft, MISSING) if _ON_CPYTHON else self._looked_at_first(entries)
+
+    def _looked_at_first(self, entries):
+        """Elsewhere it can strike between any two steps: then the entry is in both places for a moment."""
+        indexed = type(entries) is deque
+        while entries:
+            if indexed:
+                self._current = entries[0]
+            yield entries.popleft()
+
     def _advance(self, p, entries):
         """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
 
@@ -81,30 +101,44 @@ class Turns:
         if p._state > TAKEN:
             self._current = None  # nothing is to be recovered: it was not its turn
             raise p._misuse("call")
-        let_go = got = None
+        let_go = got = instead = None
+        outer = promptly[0]
         attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
-        take = iter(entries.popleft, MISSING) if entries is not None else None
+        take = self._taken_from(entries) if entries is not None else None
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
         p._state, self._current = RUNNING, p
         try:
             for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
                 sent = let_go = None  # an entry has been taken: now goes what the last turn let go
-                try:
-                    got = resume_specially(p, top, value) if p._special else top.send(value)
-                    kind = type(got)
-                    if kind is GeneratorType or kind is CoroutineType:
-                        outcome = CALL
-                    else:
-                        outcome = kinds.get(kind)
-                        if outcome is None:
-                            outcome = meaning_of(got)
-                        if outcome == ADAPT:
-                            got, outcome = self._adapted(got)
-                except StopIteration as stop:
-                    outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else returned(stop)
-                except BaseException as raised:
-                    outcome, got = caught(raised) if got is None else looked_up(got, raised)
+                promptly[0] = MOST_PROMPT
+                while True:
+                    try:
+                        got = resume_specially(p, top, value) if p._special else top.send(value)
+                        kind = type(got)
+                        if kind is GeneratorType:
+                            outcome = CALL
+                        else:
+                            outcome = CALL if kind is CoroutineType else kinds.get(kind)
+                            if outcome is None:
+                                outcome = meaning_of(got)
+                            if outcome == ADAPT or not outcome and self._asks:  # CALL
+                                got, outcome = self._adapted(got)
+                    except StopIteration as stop:
+                        outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else returned(stop)
+                    except BaseException as raised:
+                        outcome, got = caught(raised) if got is None else looked_up(got, raised)
+                        if outcome == TAIL and self._asks and type(got) is not GeneratorType:
+                            got = self._root(got)
+                    if outcome != PROMPT:
+                        break
+                    instead = self._prompted(p, got) if promptly[0] > 0 else NotImplemented
+                    if instead is NotImplemented:
+                        outcome, p._special = WAIT, p._special | PROMPTLY
+                        break
+                    value, got = instead, None
+                    instead = None
+                    promptly[0] -= 1
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
@@ -122,6 +156,7 @@ class Turns:
                     if outcome == WAIT:
                         self._held = (sent,)
                         top = stack = sent = None  # suspend() may make turns of `p`, and end it
+                        promptly[0] = outer
                         self._park(p, got)
                         return None
                     self._held = (top, sent)
@@ -151,16 +186,20 @@ class Turns:
                     p._payload, p._state = None, RUNNING
             p._payload = value
             self._held = (let_go, sent)
+            promptly[0] = outer
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
-            p = top = stack = value = sent = let_go = got = following = None
+            promptly[0] = outer
+            p = top = stack = value = sent = let_go = got = instead = following = None
 
     def _continue(self, p):
         """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             return self._append(p)
         held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
+        if p._special & PROMPTLY:  # it cannot be taken back from whoever is shown it
+            p._payload, p._special = p._payload[0], p._special & ~PROMPTLY
         value, throwing = p._payload, p._special & THROWING
         p._payload, p._special, p._state = None, p._special & ~THROWING, TAKEN
         coroutine, stack = p._top, p._stack
@@ -199,11 +238,22 @@ class Turns:
             if parked and p._levels is not None:
                 p._levels.woken()
             p._payload = error  # in place of what it was resumed with, if that was done already
-            p._special |= THROWING
+            p._special = p._special & ~PROMPTLY | THROWING
             if parked:
                 self._continue(p)
         finally:
             p = suspension = error = None  # the frames of a traceback hold those that called them
+
+    def _prompted(self, p, suspension):
+        """Return what `p` is sent without waiting, or thrown, or NotImplemented if it must wait."""
+        try:
+            return suspension.at_once(p)
+        except BaseException as raised:
+            raised.__traceback__ = behind(raised.__traceback__)
+            p._special |= THROWING
+            return raised
+        finally:
+            p = suspension = None  # the frames of a traceback hold those that called them
 
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
@@ -222,4 +272,6 @@ class Turns:
         return got, VALUE if outcome == ADAPT else outcome
 
 
-OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._adapted))
+OWN_CODES.update(
+    function.__code__ for function in (Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._adapted)
+)

@@ -18,6 +18,7 @@ import os
 import select
 import selectors
 import socket
+import sys
 import weakref
 from contextlib import suppress
 from heapq import heapify, heappop, heappush
@@ -25,19 +26,22 @@ from itertools import count
 from time import monotonic
 
 from trampoline._base import describe
+from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of
+from trampoline._pollers import Asleep, Selectors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
-    Ready: TypeAlias = Callable[[], object]
+    from trampoline._descriptors import Ready
+
     Events: TypeAlias = Iterable[tuple[int, int]]
-    _Pollable: TypeAlias = "select.epoll | _Selectors"
+    _Pollable: TypeAlias = "select.epoll | Selectors | Asleep"
 
 _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
-_LONGEST = 86400.0  # seconds: some systems take no longer timeout
+_LONGEST = 1.0  # seconds of one system call: a signal that comes just before it does not end it, and on Windows none does
 _MANY = 100  # cancelled deadlines that may lie about
 _VAIN = 1000  # times in a row that the selector says something is ready and it is not
 _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
@@ -52,33 +56,8 @@ class Deadline:
         self.when, self.ready = when, ready
 
 
-class Watched:
-    """A file that is registered, and who waits for it."""
-
-    __slots__ = ("fd", "file", "identity", "mask", "reading", "writing")
-
-    def __init__(self, fd: int, file: Callable[[], object] | None) -> None:
-        self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
-        self.identity = _identity(fd) if file is None else None
-        self.mask = 0  # for what it is registered
-        self.reading: Ready | None = None
-        self.writing: Ready | None = None
-
-
-class _Selectors:
-    """`selectors` with the methods of `select.epoll`, which does without objects for events; for systems that have no epoll."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
-        self.close = self._selector.close
-
-    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
-        return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
-
-
 class Reactor:
-    """Files and deadlines. `clock` gives seconds and never goes back. Not for several threads but for `knock()`."""
+    """Files and deadlines. `clock` gives seconds and never goes back. For one thread, but for what says otherwise."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
@@ -108,7 +87,7 @@ class Reactor:
         if watched is None or watched.file is not None and watched.file() is not file:
             watched = self._replace(fd, file, watched)
         if (watched.writing if writing else watched.reading) is not None:
-            if watched.file is None and _is_closed(watched):
+            if watched.file is None and is_closed(watched):
                 self._closed(watched)
                 return self.watch(file, writing, ready)
             raise RuntimeError(
@@ -126,7 +105,7 @@ class Reactor:
         return watched
 
     def unwatch(self, watched: Watched, writing: bool) -> None:
-        """Forget who waits for that. Nothing happens if nobody does."""
+        """Forget who waits for that. Nothing happens if nobody does. From any thread, for `throw()` is."""
         if (watched.writing if writing else watched.reading) is None:
             return
         if writing:
@@ -144,20 +123,22 @@ class Reactor:
         """
         if when != when:
             raise ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(self.clock)}, should give numbers")
+        if self._cancelled > _MANY and self._cancelled > len(self._deadlines) // 2:
+            left = [entry for entry in self._deadlines if entry[2].ready is not None]
+            heapify(left)
+            dropped = len(self._deadlines) - len(left)
+            self._deadlines = left
+            self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
         deadline = Deadline(when, ready)
         heappush(self._deadlines, (when, next(self._numbers), deadline))
         return deadline
 
     def cancel(self, deadline: Deadline) -> None:
-        """Forget that deadline. Nothing happens if it has passed."""
+        """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
         if deadline.ready is None:
             return
         deadline.ready = None
         self._cancelled += 1
-        if self._cancelled > _MANY and self._cancelled > len(self._deadlines) // 2:
-            self._deadlines = [entry for entry in self._deadlines if entry[2].ready is not None]
-            heapify(self._deadlines)
-            self._cancelled = 0
 
     def poll(self, timeout: float | None = None) -> Events:
         """Wait for something to be ready, until the next deadline or a knock, at most `timeout` seconds. Return what `dispatch()` takes."""
@@ -170,14 +151,24 @@ class Reactor:
             timeout = left if timeout is None or left < timeout else timeout
         if timeout is not None and timeout <= 0 or self._due:
             return self._selector.poll(0)
-        if timeout is not None and timeout > _LONGEST:
-            timeout = _LONGEST
         if self._waits and (timeout is None or timeout > _PAUSE):
             events = self._selector.poll(_PAUSE)
             if events or self._sweep():
                 return events
             timeout = None if timeout is None else timeout - _PAUSE
+        if timeout is None or timeout > _LONGEST:
+            return self._poll_for_long(timeout)
         return self._selector.poll(timeout)
+
+    def _poll_for_long(self, timeout: float | None) -> Events:
+        until = None if timeout is None else self.clock() + timeout
+        while timeout is None or timeout > _LONGEST:
+            events = self._selector.poll(_LONGEST)
+            if events:
+                return events
+            if until is not None:
+                timeout = until - self.clock()
+        return self._selector.poll(max(0, timeout))
 
     def dispatch(self, events: Events) -> None:
         """Call what is due: deadlines first, in their order, then for files."""
@@ -257,8 +248,12 @@ class Reactor:
 
     def _open(self) -> None:
         epoll = getattr(select, "epoll", None)
-        self._selector = epoll() if epoll is not None else _Selectors()
+        self._selector = epoll() if epoll is not None else Selectors()
         self._read, self._write = (select.EPOLLIN, select.EPOLLOUT) if epoll is not None else _READ_AND_WRITE
+        if sys.platform == "emscripten":
+            self._selector.close()
+            self._selector = self._door = self._knocker = Asleep()
+            return
         self._door, self._knocker = socket.socketpair()
         self._door.setblocking(False)
         self._knocker.setblocking(False)
@@ -309,16 +304,16 @@ class Reactor:
         """Make a place for `file` where there was none, or another file was: its number is used again if that is closed, else shared."""
         if getattr(file, "gettimeout", _non_blocking)() != 0:
             file.setblocking(False)
-        if old is not None and not _is_closed(old):
+        if old is not None and not is_closed(old):
             wanted = self._wanted(old)
             self._register(old, 0)
-            old.file, old.identity = None, _identity(fd)
+            old.file, old.identity = None, identity_of(fd)
             self._register(old, wanted, file)
             return old
         if old is not None:
             self._closed(old)
         lasting = isinstance(file, (socket.socket, io.IOBase))
-        watched = Watched(fd, weakref.ref(file, _forget(self._files, self._selector, fd)) if lasting else None)
+        watched = Watched(fd, weakref.ref(file, forgetting(self._files, self._selector, fd)) if lasting else None)
         self._files[fd] = watched
         return watched
 
@@ -339,7 +334,7 @@ class Reactor:
     def _sweep(self) -> bool:
         """Look for closed files that somebody waits for. Return whether there are any."""
         for watched in list(self._files.values()):
-            if (watched.reading is not None or watched.writing is not None) and _is_closed(watched):
+            if (watched.reading is not None or watched.writing is not None) and is_closed(watched):
                 self._closed(watched)
         return bool(self._due)
 
@@ -355,65 +350,13 @@ class Reactor:
             watched.mask, wanted = 0, self._wanted(watched)
             if wanted:
                 if watched.file is not None:
-                    watched.file = weakref.ref(watched.file(), _forget(self._files, self._selector, watched.fd))
+                    watched.file = weakref.ref(watched.file(), forgetting(self._files, self._selector, watched.fd))
                 with suppress(OSError):  # it is closed: who waits for it is told
                     self._register(watched, wanted)
 
 
 def _non_blocking() -> int:
     return 0
-
-
-def number_of(file: Any) -> int:
-    """Return the descriptor's number of a file, or of what is one. OSError if it is closed, TypeError if it is no file."""
-    try:
-        fd = file if type(file) is int else file.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        raise TypeError(f"a file is a number or has a fileno(), but {describe(file)} has none") from None
-    except ValueError:
-        fd = -1
-    if type(fd) is not int:
-        raise TypeError(f"the fileno() of {describe(file)} is {describe(fd)}, not a number")
-    if fd < 0:
-        raise OSError(errno.EBADF, f"{describe(file)} is closed")
-    return fd
-
-
-def check_open(file: Any) -> None:
-    """Raise OSError if a file is closed, TypeError if it is none."""
-    _identity(number_of(file))
-
-
-def _identity(fd: int) -> tuple[int, int] | None:
-    """Return what tells a file from the next that has its number. OSError if it is closed."""
-    if os.name != "posix":
-        return None
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        raise OSError(errno.EBADF, f"the descriptor {fd} is closed") from None
-    return status.st_dev, status.st_ino
-
-
-def _is_closed(watched: Watched) -> bool:
-    try:
-        if watched.file is None:
-            return _identity(watched.fd) != watched.identity
-        file: Any = watched.file()
-        return file is None or file.fileno() != watched.fd
-    except (OSError, ValueError):
-        return True
-
-
-def _forget(files: dict[int, Watched], selector: Any, fd: int) -> Callable[[weakref.ref[Any]], None]:
-    def forget(gone: weakref.ref[Any]) -> None:
-        watched = files.get(fd)
-        if watched is not None and watched.file is gone:
-            del files[fd]
-            with suppress(OSError, ValueError, KeyError):
-                selector.unregister(fd)
-
-    return forget
 
 
 def _after_fork() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from trampoline._base import Suspension, describe
+from trampoline._base import Suspension, describe, resumed, thrown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class in_thread(Suspension):
         self._pseudothread = pseudothread
         self._future = pseudothread.trampoline._pool.submit(function, *args, **kwargs)
         self._future.add_done_callback(self._done)
+        if pseudothread.waits_for is not self:
+            self.withdraw(pseudothread)  # again: another thread, or a signal handler, has thrown into it before there was a future
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         future, self._future, self._pseudothread = self._future, None, None
@@ -57,12 +59,11 @@ class in_thread(Suspension):
         pseudothread = self._pseudothread
         if self._future is not future or pseudothread is None:  # withdrawn; or called anew
             return
-        if pseudothread.waits_for is self:
-            error = future.exception()
-            if error is None:
-                pseudothread.resume(future.result())
-            else:
-                pseudothread.throw(error)
+        error = future.exception()
+        if error is None:
+            resumed(pseudothread, self, future.result())
+        else:
+            thrown(pseudothread, self, error)
         self._future = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self) -> str:

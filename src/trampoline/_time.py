@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from types import CoroutineType, coroutine
 
-from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, not_yielded
+from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, not_yielded, resumed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,10 +40,12 @@ class sleep(Suspension):
             self.withdraw(earlier)  # it was resumed before its time
         self._pseudothread = pseudothread
         if not self.seconds:
-            pseudothread.resume()
+            resumed(pseudothread, self)
         elif self.seconds != inf:
             reactor = pseudothread.trampoline.reactor
             self._deadline = reactor.at(reactor.clock() + self.seconds, self._ready)
+            if pseudothread.waits_for is not self:
+                self.withdraw(pseudothread)  # again: another thread, or a signal handler, has thrown into it before there was a deadline
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         if self._deadline is not None:
@@ -51,8 +53,8 @@ class sleep(Suspension):
         self._deadline = self._pseudothread = None
 
     def _ready(self) -> None:
-        if self._pseudothread is not None and self._pseudothread.waits_for is self:
-            self._pseudothread.resume()
+        if self._pseudothread is not None:
+            resumed(self._pseudothread, self)
         self._deadline = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self) -> str:
@@ -88,7 +90,7 @@ class _Limit(Suspension):
             reactor = self._reactor = pseudothread.trampoline.reactor
             self._deadline = reactor.at(reactor.clock() + self.seconds, self._ready)
             pseudothread.trampoline._limits += 1
-        pseudothread.resume()
+        resumed(pseudothread, self)
 
     def _ready(self) -> None:
         if self._pseudothread is not None and self.error is None:

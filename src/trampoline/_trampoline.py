@@ -6,7 +6,7 @@ import sys
 from functools import cached_property
 from time import monotonic
 
-from trampoline._base import describe, no_coroutine
+from trampoline._base import describe, no_coroutine, thrown
 from trampoline._core import core
 
 TYPE_CHECKING = False
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
-    from typing import Any, TypeVar
+    from typing import Any, TextIO, TypeVar
 
     from typing_extensions import Self
 
     from trampoline._base import AnyCoroutine
     from trampoline._profile import Profile
     from trampoline._reactor import Reactor
+    from trampoline._stacks import Snapshot
 
     T = TypeVar("T")
     Base = core.BaseTrampoline
@@ -110,6 +111,27 @@ class Layer(Base):
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
                 del error, context, errors
 
+    def pseudothreads(self) -> list[core.Pseudothread[Any]]:
+        """Return the pseudothreads that have not ended: the one whose turn it is, those in the queue, those parked. From any thread."""
+        from trampoline._stacks import pseudothreads_of
+
+        return pseudothreads_of(self)
+
+    def snapshot(self, *, locals: bool = False) -> list[Snapshot]:
+        """Say of each pseudothread what it does: name, state, age in seconds, where it was added, what it waits for, its logical stack.
+
+        With `locals` each place has the reprs of its variables. From any thread, also while `run()` is busy.
+        """
+        from trampoline._stacks import pseudothreads_of, snapshot_of
+
+        return [snapshot_of(pseudothread, locals) for pseudothread in pseudothreads_of(self)]
+
+    def print_stacks(self, file: TextIO | None = None, *, locals: bool = False) -> None:
+        """Write the same as text to `file`, standard error if it is None."""
+        from trampoline._stacks import print_stacks
+
+        print_stacks(self, file, locals)
+
     def _let_go(self) -> None:
         own = vars(self)
         own.pop("_posted", None)
@@ -122,10 +144,10 @@ class Layer(Base):
         if "reactor" not in vars(self) or not self.reactor.waiting:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
-            # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
-            if not (woken or self._leaving or self.queue) and self._running:
-                if not parked:
-                    return True
+            if not woken:
+                # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
+                if self._leaving or self.queue or not self._running or not parked:
+                    return True  # look again. Not to wait: who is leaving there may have been refused, and nobody would knock
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
@@ -169,9 +191,10 @@ class Layer(Base):
 
     def _interrupt(self, pseudothread: core.Pseudothread[Any], error: BaseException, *, unless: object = None) -> None:
         """Throw `error` into a pseudothread where it waits, unless for that, or as soon as it waits next."""
-        if pseudothread.state == "parked" and pseudothread.waits_for is not unless:
-            pseudothread.throw(error)
-        elif not pseudothread.done:
+        waits_for = pseudothread.waits_for
+        if waits_for is not None and waits_for is not unless and thrown(pseudothread, waits_for, error):
+            return
+        if not pseudothread.done:
             self._pending.setdefault(pseudothread, []).append(error)
             pseudothread._interrupt()
 

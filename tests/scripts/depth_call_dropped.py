@@ -2,7 +2,7 @@
 
 import gc
 
-from common import LESS, Park, Trampoline, trampoline
+from common import LESS, REFERENCE_COUNTS, Park, Trampoline, trampoline
 
 
 def level(n):
@@ -33,4 +33,4 @@ for close in (True, False):
     else:
         del t, p
         gc.collect()
-        assert sorted(ended) == list(range(LESS + 1))
+        assert sorted(ended) == list(range(LESS + 1)) or not REFERENCE_COUNTS  # PyPy's collector ends one of a cycle each time it runs

@@ -2,7 +2,7 @@
 
 import gc
 
-from common import DEPTH, stopped
+from common import DEPTH, REFERENCE_COUNTS, stopped
 
 
 def bottom(t):
@@ -15,5 +15,5 @@ ended = {}
 t, p = stopped(bottom, ended)
 del p
 t.queue.clear()
-assert sum(ended.values()) == ended["GeneratorExit"], ended
-assert ended["GeneratorExit"] >= DEPTH, ended
+assert set(ended) == {"GeneratorExit"} or not REFERENCE_COUNTS and not ended, ended
+assert not REFERENCE_COUNTS or ended["GeneratorExit"] >= DEPTH, ended

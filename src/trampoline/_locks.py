@@ -1,0 +1,179 @@
+"""`Lock` and `Semaphore`: what one pseudothread at a time can have, or so many."""
+
+from __future__ import annotations
+
+from trampoline._synchronising import Waited
+from trampoline._waited import counted, in_two_threads, is_of_this_thread
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Generator
+    from typing import Any
+
+    from trampoline._core import core
+
+
+class Lock(Waited):
+    """What one pseudothread at a time can have: `with (yield lock):`, or `async with lock:`, gives it back at the end.
+
+    A free lock is had at once, without a turn of others. `release()` gives it to the one that has waited longest, so nobody overtakes.
+    To ask again for a lock that one has is a RuntimeError: it would never be had.
+    """
+
+    __slots__ = ("_holder",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._holder: core.Pseudothread[Any] | None = None
+
+    @property
+    def holder(self) -> core.Pseudothread[Any] | None:
+        """The pseudothread that has it, or None."""
+        return self._holder
+
+    def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
+        holder = self._holder
+        if holder is None:
+            held = Held(self)
+            self._holder = pseudothread
+            return held
+        return NotImplemented
+
+    def _refusal(self, pseudothread: core.Pseudothread[Any]) -> Exception | None:
+        holder = self._holder
+        if holder is pseudothread:
+            return RuntimeError(f"{pseudothread.name!r} asks for {self!r}, which it has already: it would wait for itself")
+        return None if holder is None or is_of_this_thread(holder) else in_two_threads(self, holder)
+
+    def release(self) -> None:
+        """Give it back, to the one that has waited longest.
+
+        RuntimeError if nobody has it, and if another than the running pseudothread does. What has ended cannot give it back itself.
+        """
+        holder = self._holder
+        if holder is None:
+            raise RuntimeError(f"cannot release {self!r}: nobody has it")
+        if holder.state not in ("running", "ended") and not any(map(_is_running, holder.stack)):
+            raise RuntimeError(f"cannot release {self!r}: only {holder.name!r}, which has it, can")
+        self._pass_on()
+
+    def take_back(self, pseudothread: core.Pseudothread[Any], value: object) -> None:
+        if self._holder is pseudothread:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        waiter = self._first()
+        if waiter is None:
+            self._holder = None
+            return
+        del self._waiters[waiter]
+        self._holder = waiter
+        waiter.resume(Held(self))
+
+    def __aenter__(self) -> Lock:
+        return self
+
+    def __aexit__(self, *error: object) -> Awaitable[None]:
+        self.release()
+        return DONE
+
+    def __repr__(self) -> str:
+        holder = self._holder
+        if holder is None:
+            return self._told("free")
+        return self._told(f"held by {holder.name!r}" + (", which has ended" if holder.done else ""))
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, Held]: ...
+
+        __await__ = __iter__
+
+
+class Semaphore(Waited):
+    """What `value` pseudothreads at a time can have: `with (yield semaphore):`, or `async with semaphore:`, gives it back at the end.
+
+    While some is left it is had at once. Anybody may `release()`, also without having had it: that leaves one more. TypeError if
+    `value` is no integer, ValueError if it is below zero.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: int = 1) -> None:
+        super().__init__()
+        self._value = counted("Semaphore()", value)
+
+    @property
+    def value(self) -> int:
+        """How many can have it now without waiting."""
+        return self._value
+
+    def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
+        if not self._value:
+            return NotImplemented
+        held = Held(self)
+        self._value -= 1
+        return held
+
+    def release(self) -> None:
+        """Give one back, to the one that has waited longest."""
+        waiter = self._first()
+        if waiter is None:
+            self._value += 1
+            return
+        del self._waiters[waiter]
+        waiter.resume(Held(self))
+
+    def take_back(self, pseudothread: core.Pseudothread[Any], value: object) -> None:
+        self.release()
+
+    def __aenter__(self) -> Semaphore:
+        return self
+
+    def __aexit__(self, *error: object) -> Awaitable[None]:
+        self.release()
+        return DONE
+
+    def __repr__(self) -> str:
+        return self._told(f"{self._value} left")
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, Held]: ...
+
+        __await__ = __iter__
+
+
+class Held:
+    """What `yield lock` and `yield semaphore` give: the end of a `with` block releases it."""
+
+    __slots__ = ("_waited",)
+
+    def __init__(self, waited: Lock | Semaphore) -> None:
+        self._waited = waited
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *error: object) -> None:
+        self._waited.release()
+
+    def __repr__(self) -> str:
+        return f"<held: {self._waited!r}>"
+
+
+def _is_running(coroutine: object) -> bool:
+    """Return whether it is: of a pseudothread that is not, it is being closed by the garbage collector."""
+    return bool(getattr(coroutine, "gi_running", False) or getattr(coroutine, "cr_running", False))
+
+
+class _Done:
+    """To await it gives None at once."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return iter(())  # type: ignore[return-value]  # an iterator that is empty does
+
+
+DONE = _Done()

@@ -1,0 +1,50 @@
+"""Instead of `select.epoll`, where there is none: the standard library's `selectors` or, where there are no sockets at all, a sleep."""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import sys
+import time
+
+
+class Selectors:
+    """`selectors` with the methods of `select.epoll`, which does without objects for events; for systems that have no epoll."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
+        self.close = self._selector.close
+
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+        return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
+
+
+class Asleep:
+    """For a browser, which has no sockets and no threads: a selector with deadlines alone to wait for, and a door where nobody knocks."""
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        time.sleep(timeout)
+        return []
+
+    def register(self, fd: int, mask: int) -> None:
+        """Raise OSError: there is no file to wait for."""
+        raise OSError(errno.ENOTSUP, f"there are no sockets on {sys.platform}, and so no files to wait for")
+
+    modify = register
+
+    def unregister(self, fd: int) -> None:
+        """Do nothing."""
+
+    def fileno(self) -> int:
+        """Return what is no descriptor's number."""
+        return -1
+
+    def send(self, data: bytes) -> None:
+        """Do nothing."""
+
+    def recv(self, nbytes: int) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""

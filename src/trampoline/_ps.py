@@ -1,0 +1,80 @@
+"""`python -m trampoline ps PID`: who waits where in a process that was not prepared for the question.
+
+The other process is attached to by `sys.remote_exec`, which CPython has from 3.14 on. It runs a few lines that write a file, at the next
+line of Python that its main thread comes to.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_REFUSED = 2  # exit status
+_ASKED = """
+import os, sys
+def ask():
+    try:
+        if "trampoline" in sys.modules:
+            from trampoline._stacks import told_all
+            text = told_all({locals})
+        else:
+            text = "no trampoline was imported there\\n"
+    except BaseException as error:
+        text = f"the stacks cannot be told: {{type(error).__name__}}: {{error}}\\n"
+    with open({answer!r} + ".part", "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
+    os.replace({answer!r} + ".part", {answer!r})
+ask()
+"""
+
+
+def ps(number: int, *, locals: bool = False, seconds: float = 5.0, nudge: bool = False) -> int:
+    """Print the stacks of all trampolines of the process `number`. Return the exit status: 2 if it cannot be asked or does not answer.
+
+    A process that only waits runs no line of Python: `nudge` stops it for a moment (SIGSTOP, then SIGCONT), which ends its wait.
+    """
+    ask: Callable[[int, str], None] | None = getattr(sys, "remote_exec", None)
+    if ask is None:
+        return _refuse(
+            f"Python {sys.version.split()[0]} cannot attach to another process: that takes CPython 3.14, here and there. "
+            "Without it, call trampoline.dump_on_signal() in the program, and then: kill -USR1 PID"
+        )
+    with tempfile.TemporaryDirectory(prefix="trampoline-ps-") as folder:
+        os.chmod(folder, 0o711)  # the other may be of another user, if we are root
+        answer, script = Path(folder, "answer"), Path(folder, "ask.py")
+        script.write_text(_ASKED.format(locals=locals, answer=str(answer)), encoding="utf-8")
+        try:
+            ask(number, str(script))
+        except ProcessLookupError:
+            return _refuse(f"there is no process {number}")
+        except (OSError, RuntimeError, ValueError) as error:
+            return _refuse(
+                f"cannot attach to process {number}: {error}. It must be of CPython {sys.version_info[0]}.{sys.version_info[1]}, of your "
+                "user (or be root), and started without PYTHON_DISABLE_REMOTE_DEBUG"
+            )
+        if nudge and hasattr(signal, "SIGSTOP"):
+            os.kill(number, signal.SIGSTOP)
+            os.kill(number, signal.SIGCONT)
+        end = time.monotonic() + seconds
+        while not answer.exists():
+            if time.monotonic() > end:
+                return _refuse(
+                    f"process {number} did not come to a line of Python within {seconds:g} s: it waits, or is in a long call of C. "
+                    "--nudge stops it for a moment, which ends a wait; --seconds waits longer"
+                )
+            time.sleep(0.02)
+        sys.stdout.write(answer.read_text(encoding="utf-8"))
+    return 0
+
+
+def _refuse(why: str) -> int:
+    print(f"python -m trampoline ps: {why}", file=sys.stderr)
+    return _REFUSED

@@ -1,0 +1,171 @@
+"""What `put()` and `get()` of a channel return, for the core in Python: suspensions that often need not be waited for."""
+
+from __future__ import annotations
+
+from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
+from trampoline._pyresume import OWN_CODES
+from trampoline._waited import ChannelClosed, check_thread, closed_channel
+
+MISSING = object()  # in place of a default: ChannelClosed is raised
+LAST = object()  # in place of a default: `async for` ends
+_WAIT = object()
+
+
+class Operation(Suspension):
+    """What `put()` and `get()` return: it is done when it is yielded or awaited, once each time."""
+
+    __slots__ = ("_channel", "_pseudothread", "_value")
+
+    def __init__(self, channel, value):
+        self._channel, self._value = channel, value
+        self._pseudothread = None  # who waits for it, or was handed a value and has not been sent it yet
+
+    def suspend(self, pseudothread):
+        """Do it, or wait."""
+        waiter = self._pseudothread
+        if waiter is not pseudothread and is_waiting(self):
+            raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each")
+        self._waiters().pop(self, None)  # it was resumed before its time
+        self._pseudothread = pseudothread
+        got = self._do()
+        if got is _WAIT:
+            self._waiters()[self] = None
+        else:
+            pseudothread.resume(got)
+
+    def __iter__(self):
+        if promptly[0] > 0:
+            try:
+                got = self._do()
+            except (ChannelClosed, StopAsyncIteration, RuntimeError):
+                pass  # the core asks again, and throws it
+            else:
+                if got is not _WAIT:
+                    promptly[0] -= 1
+                    return got
+        return (yield self)
+
+    __await__ = __iter__
+
+    def __reduce__(self):
+        raise no_copy(self)
+
+    def withdraw(self, pseudothread):
+        """Wait no more."""
+        self._waiters().pop(self, None)
+        self._pseudothread = None
+
+    def at_once(self, pseudothread):
+        """Do it if nobody has to be waited for."""
+        got = self._do()
+        return NotImplemented if got is _WAIT else got
+
+
+class Put(Operation):
+    """To yield it puts a value into the channel."""
+
+    __slots__ = ()
+
+    def _waiters(self):
+        return self._channel._putters
+
+    def _do(self):
+        channel = self._channel
+        if channel._closed:
+            raise closed_channel("put() into", channel)
+        getter = first(channel._getters)
+        if getter is not None:
+            hand(channel._getters, getter, self._value)
+        elif channel._size is None or len(channel._items) < channel._size:
+            channel._items.append(self._value)
+        else:
+            return _WAIT
+        return None
+
+    def __repr__(self):
+        return f"put({describe(self._value)}) into {self._channel!r}"
+
+
+class Get(Operation):
+    """To yield it takes a value out of the channel."""
+
+    __slots__ = ()
+
+    def _waiters(self):
+        return self._channel._getters
+
+    def _do(self):
+        channel, default = self._channel, self._value
+        items, putter = channel._items, first(channel._putters)
+        if items:
+            if putter is not None and len(items) <= channel._size:  # a value that was taken back may be one too many
+                items.append(putter._value)
+                hand(channel._putters, putter, None)
+            return items.popleft()
+        if putter is not None:
+            hand(channel._putters, putter, None)
+            return putter._value
+        if not channel._closed:
+            return _WAIT
+        self._pseudothread = None  # nothing to be taken back
+        if default is MISSING:
+            raise closed_channel("get() from", channel)
+        if default is LAST:
+            raise StopAsyncIteration
+        return default
+
+    def at_once(self, pseudothread):
+        """Do it if nobody has to be waited for. NotImplemented as a value goes by way of suspend()."""
+        items, putter = self._channel._items, first(self._channel._putters)
+        following = items[0] if items else self._value if putter is None else putter._value
+        return NotImplemented if following is NotImplemented else super().at_once(pseudothread)
+
+    def take_back(self, pseudothread, value):
+        """Give the value to the next, or put it where it was."""
+        if self._pseudothread is not pseudothread:
+            return
+        self._pseudothread = None
+        getter = first(self._channel._getters)
+        if getter is None:
+            self._channel._items.appendleft(value)
+        else:
+            hand(self._channel._getters, getter, value)
+
+    def __repr__(self):
+        return f"get() from {self._channel!r}"
+
+
+def first(waiters):
+    """Return the first operation that somebody still waits for, or None. RuntimeError if it does so in another thread."""
+    while waiters:
+        operation = next(iter(waiters))
+        if is_waiting(operation):
+            check_thread(operation._channel, operation._pseudothread)
+            return operation
+        waiters.pop(operation, None)  # somebody else has resumed it
+    return None
+
+
+def is_waiting(operation):
+    """Return whether somebody still waits for `operation`."""
+    pseudothread = operation._pseudothread
+    return pseudothread is not None and pseudothread.waits_for is operation
+
+
+def hand(waiters, operation, value):
+    """Resume who waits for `operation`."""
+    waiters.pop(operation, None)
+    operation._pseudothread.resume(value)
+
+
+def taken(waiters, operation):
+    """Take the operation from those that are waited for. Return who waits for it."""
+    waiters.pop(operation, None)
+    pseudothread, operation._pseudothread = operation._pseudothread, None
+    return pseudothread
+
+
+own_codes.add(Operation.__iter__.__code__)
+OWN_CODES.update(
+    function.__code__ for function in (Operation.suspend, Operation.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
+)

@@ -1,0 +1,189 @@
+"""Other threads and signal handlers may throw into a pseudothread at any moment: while its wait is being arranged, too, and during the
+attempt that would have ended it. Here the parts that the wait consists of do so themselves, at each of these moments.
+
+The error arrives, once; and nothing is waited for any more that nobody wants.
+"""
+
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from wires import fill, pair
+
+from trampoline import (
+    Reactor,
+    in_thread,
+    listening_socket,
+    nonblocking_accept,
+    nonblocking_read,
+    nonblocking_sendto,
+    nonblocking_write,
+    readable,
+    sleep,
+    timeout,
+)
+
+
+class Moment:
+    """Throws into the pseudothread when the moment `name` comes for the first time."""
+
+    def __init__(self, name):
+        self.name, self.pseudothread, self.came = name, None, []
+
+    def __call__(self, name):
+        if name == self.name and self.pseudothread.state == "parked":
+            self.came.append(name)
+            self.name = None
+            self.pseudothread.throw(KeyError("thrown"))
+
+
+class Struck(Reactor):
+    """A reactor in which the moments are."""
+
+    def __init__(self, moment):
+        self.moment = moment
+        super().__init__(self.now)
+
+    def now(self):
+        self.moment("the clock is asked")
+        return 1.0
+
+    def at(self, when, ready):
+        self.moment("before at()")
+        deadline = super().at(when, ready)
+        self.moment("after at()")
+        return deadline
+
+    def watch(self, file, writing, ready):
+        self.moment("before watch()")
+        watched = super().watch(file, writing, ready)
+        self.moment("after watch()")
+        return watched
+
+
+class Sock(socket.socket):
+    """A socket in which the moments are."""
+
+    __slots__ = ("moment",)
+
+    def recv(self, *arguments):
+        data = super().recv(*arguments)
+        self.moment("during the attempt")
+        return data
+
+    def send(self, *arguments):
+        self.moment("during the attempt")
+        return super().send(*arguments)
+
+    def sendto(self, *arguments):
+        self.moment("during the attempt")
+        return super().sendto(*arguments)
+
+    def accept(self):
+        accepted = super().accept()
+        self.moment("during the attempt")
+        return accepted
+
+
+class Pool(ThreadPoolExecutor):
+    """A pool in which the moment is."""
+
+    def submit(self, *arguments, **more):
+        self.moment("before submit()")
+        future = super().submit(*arguments, **more)
+        self.moment("after submit()")
+        return future
+
+
+IN_TIME = ["the clock is asked", "before at()", "after at()"]
+IN_FILES = ["before watch()", "after watch()"]
+MOMENTS = {
+    "sleep": IN_TIME,
+    "timeout": IN_TIME,
+    "timeout around a read": [*IN_TIME, *IN_FILES],
+    "read": [*IN_FILES, "during the attempt"],
+    "accept": [*IN_FILES, "during the attempt"],
+    "readable": IN_FILES,
+    "write": ["during the attempt"],
+    "write to a full one": ["during the attempt", *IN_FILES],
+    "sendto": ["during the attempt"],
+    "in_thread": ["before submit()", "after submit()"],
+}
+
+
+@pytest.fixture
+def things():
+    """What is waited for: two connected sockets, a listener, and a caller."""
+    ours, theirs = pair()
+    ours = Sock(fileno=ours.detach())
+    listener = listening_socket("127.0.0.1", 0)
+    listener = Sock(listener.family, listener.type, fileno=listener.detach())
+    with ours, theirs, listener, socket.create_connection(listener.getsockname()) as caller:
+        for sock in (ours, listener):
+            sock.setblocking(False)
+        theirs.send(b"data")
+        yield ours, theirs, listener, caller
+
+
+def wait_of(name, ours, listener, moment):
+    if name == "write to a full one":
+        moment.name, later = None, moment.name
+        fill(ours)
+        moment.name = later
+    return {
+        "sleep": lambda: sleep(1e6),
+        "timeout": lambda: timeout(1e6, sleep(1e6)),
+        "timeout around a read": lambda: timeout(1e6, nonblocking_read(ours)),
+        "read": lambda: nonblocking_read(ours),
+        "accept": lambda: nonblocking_accept(listener),
+        "readable": lambda: readable(ours),
+        "write": lambda: nonblocking_write(ours, b"data"),
+        "write to a full one": lambda: nonblocking_write(ours, b"data"),
+        "sendto": lambda: nonblocking_sendto(ours, b"data", None),
+        "in_thread": lambda: in_thread(os.getpid),
+    }[name]()
+
+
+@pytest.mark.parametrize(("name", "moment"), [(name, moment) for name in MOMENTS for moment in MOMENTS[name]])
+def test_thrown_into_at_a_bad_moment(core, things, name, moment):
+    def waits():
+        try:
+            yield wait_of(name, ours, listener, strike)
+        except KeyError as error:
+            caught.append(error)
+        yield sleep(0)
+        return "went on"
+
+    ours, theirs, listener, caller = things
+    strike, caught = Moment(moment), []
+    ours.moment = listener.moment = strike
+    reactor = Struck(strike)
+    with core.Waiting(reactor=reactor) as t:
+        with Pool(1) as t._pool:
+            t._pool.moment = strike
+            p = strike.pseudothread = t.add(waits())
+            assert t.run() == "went on"
+        assert strike.came == [moment]
+        assert [(error.args, error.__context__) for error in caught] == [(("thrown",), None)]
+        assert p.done
+        assert t._all_parked() == []
+        assert not t._limits
+        assert not reactor.waiting
+        if name == "write to a full one":  # nobody writes to it any more
+            theirs.setblocking(False)
+            while fill_is_left(theirs):
+                pass
+            q = t.add(nonblocking_write(ours, b"again").__iter__())
+            t.run()
+            assert q.result() == 5
+        if name == "accept" and moment == "during the attempt":
+            assert caller.recv(1) == b"", "what nobody takes is closed"
+    reactor.close()
+
+
+def fill_is_left(sock):
+    try:
+        return sock.recv(1 << 20)
+    except BlockingIOError:
+        return b""

@@ -1,0 +1,66 @@
+"""Where there is no epoll: `selectors`; and where there are no sockets, as in a browser, time at least passes."""
+
+import select
+import socket
+import sys
+
+import pytest
+from wires import pair, play
+
+from trampoline import Reactor, nonblocking_read, nonblocking_write, readable, sleep, timeout
+
+
+def test_without_epoll_sockets_are_waited_for_all_the_same(core, monkeypatch):
+    monkeypatch.delattr(select, "epoll", raising=False)
+    ours, theirs = pair()
+
+    def asks():
+        yield nonblocking_write(ours, b"question")
+        return (yield nonblocking_read(ours))
+
+    def answers():
+        assert (yield nonblocking_read(theirs)) == b"question"
+        yield sleep(0.001)
+        yield nonblocking_write(theirs, b"answer")
+
+    with ours, theirs:
+        reactor = Reactor()
+        assert play(core, asks(), answers(), reactor=reactor) == [b"answer", None]
+        reactor.close()
+
+
+@pytest.fixture
+def browser(monkeypatch):
+    """A reactor as one is made in Pyodide."""
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    reactor = Reactor()
+    yield reactor
+    reactor.close()
+
+
+def test_in_a_browser_time_passes(core, browser):
+    woken = []
+
+    def sleeper(seconds):
+        yield sleep(seconds)
+        woken.append(seconds)
+
+    def late():
+        with pytest.raises(TimeoutError):
+            yield timeout(0.002, sleep(1000))
+        woken.append("late")
+
+    browser.knock()
+    play(core, sleeper(0.02), sleeper(0.001), late(), reactor=browser)
+    assert sorted(map(str, woken)) == ["0.001", "0.02", "late"]
+
+
+def test_in_a_browser_a_file_cannot_be_waited_for(core, browser):
+    ours, theirs = socket.socketpair()
+
+    def waits():
+        with pytest.raises(OSError, match="there are no sockets on emscripten"):
+            yield readable(ours)
+
+    with ours, theirs:
+        play(core, waits(), reactor=browser)

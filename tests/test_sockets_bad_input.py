@@ -1,0 +1,148 @@
+"""What is wrong from the start is refused where it is asked for, by an error that names it; a blocking socket is made non-blocking."""
+
+import errno
+import socket
+import ssl
+from contextlib import suppress
+
+import pytest
+from wires import play
+
+from trampoline import (
+    nonblocking_accept,
+    nonblocking_handshake,
+    nonblocking_read,
+    nonblocking_recvfrom,
+    nonblocking_sendto,
+    nonblocking_write,
+    readable,
+    timeout,
+    writable,
+)
+
+
+def sendto(sock, data=b"data"):
+    return nonblocking_sendto(sock, data, ("127.0.0.1", 9))
+
+
+OF_SOCKETS = {
+    "nonblocking_accept": nonblocking_accept,
+    "nonblocking_read": nonblocking_read,
+    "nonblocking_recvfrom": nonblocking_recvfrom,
+    "nonblocking_sendto": sendto,
+    "nonblocking_write": lambda sock: nonblocking_write(sock, b"data"),
+}
+OF_FILES = {"readable": readable, "writable": writable}
+
+
+@pytest.mark.parametrize("name", OF_SOCKETS)
+@pytest.mark.parametrize("what", [None, 5, "text", object(), socket.socket])
+def test_what_is_no_socket(name, what):
+    if what is socket.socket:
+        with open(__file__) as file, pytest.raises(TypeError, match=rf"{name}\(\) takes a socket, not <_io"):
+            OF_SOCKETS[name](file)
+        return
+    with pytest.raises(TypeError, match=rf"^{name}\(\) takes a socket, not "):
+        OF_SOCKETS[name](what)
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+@pytest.mark.parametrize("what", [None, "text", 1.5, True, object()])
+def test_what_is_no_file(name, what):
+    with pytest.raises(TypeError, match=rf"^{name}\(\) takes a file, that is a descriptor's number or what has a fileno\(\), not "):
+        OF_FILES[name](what)
+
+
+@pytest.mark.parametrize("name", [*OF_SOCKETS, *OF_FILES])
+def test_a_forgotten_yield_is_named(ends, name):
+    with pytest.raises(TypeError, match="write `yield` before it where it is made"):
+        {**OF_SOCKETS, **OF_FILES}[name](nonblocking_accept(ends[0]))
+    for made in (lambda got: nonblocking_write(ends[0], got), lambda got: nonblocking_read(ends[0], got)):
+        with pytest.raises(TypeError, match="write `yield` before it where it is made"):
+            made(nonblocking_read(ends[1]))
+
+
+@pytest.mark.parametrize("name", OF_SOCKETS)
+def test_a_closed_socket_is_refused_at_once_or_at_the_yield(core, name):
+    def waits():
+        yield OF_SOCKETS[name](sock)
+
+    for blocking in (True, False):
+        sock = socket.socket()
+        sock.setblocking(blocking)
+        sock.close()
+        with core.Waiting() as t:
+            t.add(waits())
+            with pytest.raises(OSError, match=r"<socket.socket \[closed\].* is closed|closed file") as caught:
+                t.run()
+            assert caught.value.errno == errno.EBADF
+            assert "reactor" not in vars(t) or not t.reactor.waiting
+
+
+@pytest.mark.parametrize("name", OF_FILES)
+def test_a_closed_file_is_refused_at_the_yield(core, name):
+    def waits():
+        yield OF_FILES[name](file)
+
+    with open(__file__) as file:
+        pass
+    for each in (file, 12345, -1):
+        file = each
+        with core.Waiting() as t:
+            t.add(waits())
+            with pytest.raises(OSError, match=r".") as caught:
+                t.run()
+            assert caught.value.errno == errno.EBADF
+            assert not t.reactor.waiting
+
+
+@pytest.mark.parametrize("read", [nonblocking_read, nonblocking_recvfrom])
+def test_a_bad_number_of_bytes(ends, read):
+    for nbytes in (0, -1, -(10**30)):
+        with pytest.raises(ValueError, match=rf"{read.__name__}\(\) takes a number of bytes from 1 on, not {nbytes}"):
+            read(ends[0], nbytes)
+    for nbytes in (None, 1.0, "1", True, b"1"):
+        with pytest.raises(TypeError, match=rf"{read.__name__}\(\) takes a number of bytes, not "):
+            read(ends[0], nbytes)
+
+
+@pytest.mark.parametrize("write", [nonblocking_write, sendto])
+def test_what_is_no_data(ends, write):
+    with pytest.raises(TypeError, match=r"takes bytes, not text: encode it, 'text'\.encode\(\)"):
+        write(ends[0], "text")
+    for data in (None, 5, [1], object()):
+        with pytest.raises(TypeError, match=r"takes bytes or another buffer, not "):
+            write(ends[0], data)
+
+
+def test_a_handshake_of_what_speaks_no_tls(ends):
+    with pytest.raises(TypeError, match=r"nonblocking_handshake\(\) takes an ssl.SSLSocket, not <socket.socket"):
+        nonblocking_handshake(ends[0])
+    with pytest.raises(TypeError, match=r"nonblocking_handshake\(\) takes a socket, not None"):
+        nonblocking_handshake(None)
+
+
+@pytest.mark.parametrize("wait", [*OF_SOCKETS, *OF_FILES, "nonblocking_handshake"])
+@pytest.mark.parametrize("seconds", [None, 0.5])
+def test_a_blocking_socket_is_made_non_blocking(core, wait, seconds):
+    """When it is waited for at the latest, and one with a timeout too: whose timeouts are those of timeout()."""
+
+    def waits():
+        with suppress(OSError):  # it is not connected, or the time is up
+            got = yield timeout(0.01, {**OF_SOCKETS, **OF_FILES}[wait](sock))
+            if wait == "nonblocking_accept":
+                got.close()
+
+    kind = socket.SOCK_DGRAM if "to" in wait or "from" in wait else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as sock, socket.socket() as other:
+        sock.settimeout(seconds)
+        if wait == "nonblocking_handshake":
+            with ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).wrap_socket(sock, server_side=True, do_handshake_on_connect=False) as tls:
+                nonblocking_handshake(tls)
+                assert tls.gettimeout() == 0
+            return
+        if wait == "nonblocking_accept":
+            sock.listen()
+            other.connect(sock.getsockname())
+        play(core, waits())
+        assert sock.gettimeout() == 0
