@@ -79,7 +79,15 @@ def _channel(way: str, size: str) -> Bar:
     return Bar(f"channel, {column} / asyncio", ("channel", C, column), ("channel", "asyncio", column), 0.25)
 
 
+def _together(what: str, column: str, must: float) -> Bar:
+    return Bar(f"{what} / asyncio", ("together", C, column), ("together", "asyncio", column), must)
+
+
 WAITING: tuple[Bar, ...] = (
+    _together("spawn and join", "one", 0.25),
+    _together("spawn 1,000, join each", "all", 0.25),
+    _together("gather of 1,000", "gather 1,000", 0.3),
+    _together("gather of 10", "gather 10", 0.3),
     *(_channel(way, size) for way in ("yield", "await") for size in ("1", "100", "unbounded")),
     *(
         Bar(f"lock, {column} / asyncio", ("lock", C, column), ("lock", "asyncio", column), None)
@@ -168,6 +176,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "recursion": ("recursion",),
     "errors": ("errors",),
     "own": ("memory", "import"),
+    "together": ("together",),
     "synchronising": ("channel", "lock"),
     "served": ("echo",),
     "waiting": ("idle", "sleep", "wake", "fairness"),
@@ -179,6 +188,7 @@ EFFORTS = {
     "recursion": Effort(6.0, 6, 30),
     "errors": Effort(1.5, 20, 150),
     "own": Effort(1.0, 1, 15),
+    "together": Effort(1.5, 12, 150),
     "synchronising": Effort(1.5, 12, 150),
     "served": Effort(0.0, 7, 7, limit=60.0, patience=60.0),
     "waiting": Effort(0.0, 5, 5, limit=60.0, patience=60.0),

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 from unittest import mock
 
-from bench import _inside, _programs, _synchronising
+from bench import _inside, _programs, _synchronising, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock
 from bench._workloads import FIB
@@ -35,7 +35,7 @@ class Awaiting(Implementation):
         """Run an async function to its end and return its result."""
         raise NotImplementedError
 
-    async def together(self, function: Any, count: int, *args: Any) -> None:
+    async def many(self, function: Any, count: int, *args: Any) -> None:
         """Start `count` tasks and wait till all have ended."""
         raise NotImplementedError
 
@@ -66,7 +66,7 @@ class Awaiting(Implementation):
 
     def turns(self, shares: tuple[int, int]) -> Unit:
         """Time tasks that call a child which switches."""
-        return self.repeat(self.together, self.programs.worker, *shares)
+        return self.repeat(self.many, self.programs.worker, *shares)
 
     def depth(self, depth: int) -> Unit:
         """Time switches of the innermost of a chain of awaits."""
@@ -82,7 +82,15 @@ class Awaiting(Implementation):
 
     def add(self, count: int) -> Unit:
         """Time starting and ending trivial tasks."""
-        return self.repeat(self.together, self.programs.trivial, count)
+        return self.repeat(self.many, self.programs.trivial, count)
+
+    def waiting_for(self, way: str) -> Any:
+        """Return the program of `together`."""
+        raise SkippedError("its tasks have no results")
+
+    def together(self, way: str) -> Unit:
+        """Time starting tasks and waiting for them."""
+        return self.repeat(self.waiting_for(way))
 
     def exchange(self, size: int | str) -> list[Any]:
         """Return the functions of who puts and who gets, by the library's own channel or queue."""
@@ -148,11 +156,15 @@ class Asyncio(Awaiting):
             self.loop = self.new_event_loop(self.library)
             raise
 
-    async def together(self, function: Any, count: int, *args: Any) -> None:
+    async def many(self, function: Any, count: int, *args: Any) -> None:
         """Create the tasks and await each."""
         create = self.loop.create_task
         for task in [create(function(*args)) for _ in range(count)]:
             await task
+
+    def waiting_for(self, way: str) -> Any:
+        """By create_task and gather."""
+        return _together.by_asyncio(way, self.loop.create_task, asyncio.gather)
 
     def exchange(self, size: int | str) -> list[Any]:
         """By asyncio.Queue."""
@@ -250,11 +262,27 @@ class Trio(Awaiting):
             raise SkippedError("its tasks have no results")
         return super().calls(way)
 
-    async def together(self, function: Any, count: int, *args: Any) -> None:
+    async def many(self, function: Any, count: int, *args: Any) -> None:
         """Start the tasks in a nursery."""
         async with self.library.open_nursery() as nursery:
             for _ in range(count):
                 nursery.start_soon(function, *args)
+
+    def waiting_for(self, way: str) -> Any:
+        """By a nursery for each wait, which gives no results."""
+        if way == "all":
+            raise SkippedError("a nursery waits for all of its tasks")
+
+        async def gather(function: Any, count: int) -> None:
+            await self.many(function, count, 0)
+
+        async def spawn(function: Any, number: int) -> None:
+            await self.many(function, 1, number)
+
+        async def join(started: None) -> None:
+            pass
+
+        return _together.by_await(way, spawn, join, gather)
 
     def exchange(self, size: int | str) -> list[Any]:
         """By a memory channel."""
@@ -302,11 +330,21 @@ class Curio(Awaiting):
         """Run it in a new kernel."""
         return self.library.run(function, *args)
 
-    async def together(self, function: Any, count: int, *args: Any) -> None:
+    async def many(self, function: Any, count: int, *args: Any) -> None:
         """Spawn the tasks and join each."""
         spawn = self.library.spawn
         for task in [await spawn(function, *args) for _ in range(count)]:
             await task.join()
+
+    def waiting_for(self, way: str) -> Any:
+        """By spawn and join, and a TaskGroup."""
+
+        async def gather(function: Any, count: int) -> None:
+            async with self.library.TaskGroup() as group:
+                for i in range(count):
+                    await group.spawn(function, i)
+
+        return _together.by_await(way, self.library.spawn, lambda task: task.join(), gather)
 
     def exchange(self, size: int | str) -> list[Any]:
         """By a queue."""

@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from bench import _programs, _synchronising
+from bench import _programs, _synchronising, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, TooLongError, Unit, timed
 from bench._workloads import FIB
@@ -157,6 +157,10 @@ class Gevent(Stacks):
         spawn = self.library.spawn
         first, second = spawn(self.spawned, n - 1), spawn(self.spawned, n - 2)
         return int(first.get() + second.get())
+
+    def together(self, way: str) -> Unit:
+        """Time spawning greenlets and waiting for them."""
+        return timed(_together.by_calls(way, self.library.spawn, self.library.joinall))
 
     def channel(self, argument: tuple[str, int | str]) -> Unit:
         """Time two greenlets, of which one puts and one gets, by a queue."""

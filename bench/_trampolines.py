@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench import _profiling, _programs, _synchronising
+from bench import _profiling, _programs, _synchronising, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock, timed
 from bench._native import consumer_unit
@@ -240,6 +240,13 @@ class Core(Scheduling):
             return (yield descend(level - 1, loops) if level > 1 else innermost(loops))
 
         return lambda loops: self.drive(descend(depth - 1, loops) if depth > 1 else innermost(loops))
+
+    def together(self, way: str) -> Unit:
+        """Time spawning pseudothreads and joining them."""
+        from trampoline import gather
+
+        program = _together.by_yield(way, self.library.spawn, gather)
+        return timed(lambda: self.drive(program()))
 
     def channel(self, argument: tuple[str, int | str]) -> Unit:
         """Time two pseudothreads, of which one puts and one gets."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench._synchronising import HOLDERS, ITEMS, SIZES, TIMES
+from bench._together import FEW, MANY
 
 FIB = 18
 FIB_CALLS = 8361
@@ -201,6 +202,15 @@ WORKLOADS: tuple[Workload, ...] = (
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Column("pipeline", "pipeline", CONSUMED), Column("make", "make")),
         (Divisor("g", "generators", None, "plain generators, advanced by hand to their first yield"),),
+    ),
+    Workload(
+        "together",
+        f"{MANY:,} that return at once. `one`: each is started (spawn, create_task, nursery) and joined (awaited) before the next; `all`: "
+        f"all are started, then each is joined; `gather`: all together, and {FEW} together {MANY // FEW} times. Figure: one of them. "
+        "trio's nurseries and gevent's joinall wait without results.",
+        (Column("one", "one", MANY), Column("all", "all", MANY), Column("gather 1,000", "gather", MANY), Column("gather 10", "tens", MANY)),
+        (Column("one", "one", MANY), Column("gather 1,000", "gather", MANY)),
+        (ASYNCIO,),
     ),
     Workload(
         "channel",

@@ -121,6 +121,7 @@ cdef extern from *:
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
+    void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
@@ -130,6 +131,9 @@ cdef extern from *:
     int PyObject_GenericSetAttr(object, object, object) except -1
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
     PyObject* PyException_GetTraceback(PyObject*) noexcept
+    int PyException_SetTraceback(PyObject*, PyObject*) noexcept
+    PyObject* PyException_GetContext(PyObject*) noexcept
+    void PyException_SetContext(PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallNoArgs(PyObject*) noexcept
     PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept
@@ -143,6 +147,7 @@ cdef extern from *:
     bint PyLong_CheckExact(PyObject*) noexcept
     bint PyTuple_CheckExact(PyObject*) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
+    void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
     long long PyLong_AsLongLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
@@ -150,6 +155,8 @@ cdef extern from *:
     PyObject* PyExc_Exception
     PyObject* PyExc_StopIteration
     PyObject* PyExc_GeneratorExit
+    PyObject* PyExc_KeyboardInterrupt
+    PyObject* PyExc_SystemExit
     PyObject* Py_None
     PyObject* Py_NotImplemented
     PyObject* PyExc_StopAsyncIteration

@@ -23,12 +23,14 @@ from contextvars import Context
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
-from trampoline._base import Suspension, TailCall, code_of, describe, end_of_call, exception_of, has_begun, ignored_exit, is_coroutine
-from trampoline._base import kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine, note_on, place_of
+from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
+from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
+from trampoline._base import no_result, note_on, place_of, yield_itself
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine",
+    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
+    "is_coroutine", "spawn",
 ]
 
 cdef dict kinds = _kinds
@@ -46,6 +48,7 @@ cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
+cdef str word_untaken = "_untaken", word_taken = "taken"
 
 
 include "_collector.pxi"
@@ -109,31 +112,35 @@ cdef class BaseTrampoline:
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not resumes(coroutine):
-            raise no_coroutine("add()", coroutine)
-        if context is not None and type(context) is not Context:
-            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        check_root("add()", coroutine, context)
         if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
             coroutine = self._root(coroutine)
         cdef Pseudothread p = make(self, coroutine)
-        cdef PyFrameObject* frame = PyEval_GetFrame()
-        if frame != NULL:
-            p.about = <object>ct_code(frame)
-            Py_DECREF(p.about)
-            mark(p, ct_instruction(frame))
+        place(p)
         if name is not None or context is not None:
-            p.about = (name, context, p.about)
-            if context is not None:
-                p.special |= IN_CONTEXT
-        if not self.overridden:
-            append(self, p)
-            return p
-        self.handing.append(p)
-        try:
-            returned = self.schedule(coroutine)
-        finally:
-            unhand(self, p)
-        return returned if isinstance(returned, Pseudothread) else p
+            describe_root(p, name, context)
+        cdef PyObject* started = NULL
+        leave(launch(self, p, &started))
+        return give(started)
+
+    def spawn(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
+
+        One that nobody has taken when the pseudothread is let go is reported to `sys.unraisablehook`. KeyboardInterrupt and SystemExit
+        leave `run()` unless somebody waits for it. In a coroutine `p = yield spawn(coroutine)` does the same. TypeError if it is no
+        coroutine.
+        """
+        check_root("spawn()", coroutine, context)
+        if self.asks and not PyGen_CheckExact(<PyObject*>coroutine):
+            coroutine = self._root(coroutine)
+        cdef Pseudothread p = make(self, coroutine)
+        p.special |= SPAWNED
+        place(p)
+        if name is not None or context is not None:
+            describe_root(p, name, context)
+        cdef PyObject* started = NULL
+        leave(launch(self, p, &started))
+        return give(started)
 
     def schedule(self, coroutine, stack=(), val=None, *exc):
         """Queue a turn that sends `val` to `coroutine`, and return its pseudothread. From any thread.
@@ -255,6 +262,11 @@ cdef class BaseTrampoline:
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
 
+    def _untaken(self, pseudothread):
+        """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
+
+    _group = Group  # for what is together
+
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
@@ -335,6 +347,8 @@ cdef check_overridden(BaseTrampoline t):
 
 
 include "_making.pxi"
+include "_spawning.pxi"
+include "_together.pxi"
 include "_levels.pxi"
 include "_collecting.pxi"
 include "_turns.pxi"

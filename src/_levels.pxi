@@ -183,6 +183,12 @@ cdef void replaced(Pseudothread p, PyObject* coroutine) noexcept:
         push_level(p.levels, coroutine, p.levels.since, False)
 
 
+cdef void same_turn(Pseudothread p) noexcept:
+    """It is about to be resumed once more in the same turn, which is counted once."""
+    if goes_on(p) and p.levels.depth:
+        (<Node>top_node(p.levels)).resumed -= 1
+
+
 cdef void closes(Pseudothread p) noexcept:
     """The innermost was closed."""
     if goes_on(p) and p.levels.depth:

@@ -1,24 +1,6 @@
 """How a pseudothread is made, and what `add()` and `schedule()` are given for it. Part of `_ctrampoline.pyx`."""
 
 
-cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
-    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-    cdef Pseudothread p
-    for p in t.handing:
-        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
-            return p
-    return None
-
-
-cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
-    """Return whether it was still there."""
-    for index in range(len(t.handing)):
-        if t.handing[index] is p:
-            del t.handing[index]
-            return True
-    return False
-
-
 cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
     cdef Pseudothread p = Pseudothread.__new__(Pseudothread)
     p.trampoline = t
@@ -44,18 +26,6 @@ cdef append(BaseTrampoline t, Pseudothread p):
 
 cdef inline bint resumes(value) except -1:
     return PyGen_CheckExact(<PyObject*>value) or PyCoro_CheckExact(<PyObject*>value) or is_coroutine(value)
-
-
-cdef check_stack(coroutine, stack):
-    if not resumes(coroutine):
-        raise no_coroutine("schedule()", coroutine)
-    rest = stack
-    while rest:
-        if not isinstance(rest, tuple) or len(rest) != 2:
-            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
-        if not resumes(rest[0]):
-            raise no_coroutine("the stack of schedule()", rest[0])
-        rest = rest[1]
 
 
 cdef root(Pseudothread p):

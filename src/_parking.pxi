@@ -1,14 +1,19 @@
 """What follows a turn: the queue, an overridden `schedule`, or a suspension. Part of `_ctrampoline.pyx`."""
 
 
-cdef PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
+cdef inline PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
     """Queue `p` for its next turn, by way of `schedule` where that is overridden. Return an error or NULL."""
+    return go_on_first(t, p, False)
+
+
+cdef PyObject* go_on_first(BaseTrampoline t, Pseudothread p, bint first) noexcept:
+    """The same, ahead of all others if `first` and the queue is ours."""
     cdef PyObject* returned
     if t.overridden:
         return hand_over(t, p)
     if t.own is not None:
         p.state = QUEUED
-        if not push_last(t.own, <PyObject*>p):
+        if not (push_first(t.own, <PyObject*>p) if first else push_last(t.own, <PyObject*>p)):
             return ct_fetch()
     else:
         p.state = TAKEN
@@ -34,7 +39,9 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     except BaseException as error:
         Py_INCREF(error)
         return <PyObject*>error
-    p.value, p.special, p.state = NULL, p.special & ~THROWING, TAKEN
+    if p.special & OWED:
+        value = owed(value)
+    p.value, p.special, p.state = NULL, p.special & ~(THROWING | OWED), TAKEN
     t.handing.append(p)
     Py_INCREF(<object>top)
     if not throwing:
@@ -59,6 +66,10 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
         p.linked = None
         end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
+        returned = hand_out(p, &throwing)
+        if failure == NULL:
+            failure, returned = returned, NULL
+        Py_XDECREF(returned)
     return failure
 
 
@@ -70,6 +81,24 @@ cdef PyObject* without_pair(Pseudothread p) noexcept:
     Py_INCREF(<object>p.value)
     Py_DECREF(<object>pair)
     return p.value
+
+
+cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
+    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
+    cdef Pseudothread p
+    for p in t.handing:
+        if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
+            return p
+    return None
+
+
+cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
+    """Return whether it was still there."""
+    for index in range(len(t.handing)):
+        if t.handing[index] is p:
+            del t.handing[index]
+            return True
+    return False
 
 
 cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
@@ -115,13 +144,13 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
         if failure == NULL:
-            failure = dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+            failure = suspend(suspension, p)
         Py_DECREF(<object>suspension)
         if failure == NULL or p.state == ENDED:
             return failure
     else:
         failure = ct_fetch()
-    p.special = p.special & ~PROMPTLY | THROWING
+    p.special = p.special & ~(PROMPTLY | OWED) | THROWING
     suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
@@ -133,6 +162,12 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
+
+
+cdef inline PyObject* suspend(PyObject* suspension, Pseudothread p) noexcept:
+    if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        return join(p, <Pseudothread>suspension)
+    return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
 
 
 cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
@@ -147,6 +182,8 @@ cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
 
 
 cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
+    if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        return NULL  # unpark() did it
     return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
@@ -157,4 +194,6 @@ cdef PyObject* unpark(Pseudothread p, verb) except NULL:
         raise p._misuse(verb)
     suspension, p.value, p.state = p.value, NULL, TAKEN
     unlink(p.trampoline, p)
+    if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        leave_joiners(<Pseudothread>suspension, p)
     return suspension

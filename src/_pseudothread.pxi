@@ -117,7 +117,7 @@ cdef class Pseudothread:
         if self.state == QUEUED and self.trampoline.own is not None:
             remove(self.trampoline.own, self)
         self.state = RUNNING
-        self.special &= ~(THROWING | PROMPTLY)
+        self.special &= ~(THROWING | OWED | PROMPTLY)
         if parked:
             failure = withdraw(held, self)
         elif given:
@@ -141,6 +141,11 @@ cdef class Pseudothread:
             turns_end(self.trampoline)
         Py_DECREF(self)
         Py_DECREF(<object>top)
+        cdef bint good
+        cdef PyObject* other = hand_out(self, &good)
+        if failure == NULL:
+            failure, other = other, NULL
+        Py_XDECREF(other)
         leave(failure)
 
     @property
@@ -153,11 +158,12 @@ cdef class Pseudothread:
         if self.state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self.special & THROWING:
-            (<object>self.value).__traceback__ = self.linked
+            leave(error_taken(self))
+            as_it_was(self)
             Py_INCREF(<object>self.value)
             leave(self.value)
         if self.value == NULL:
-            raise RuntimeError(f"{self!r} was closed before it had a result")
+            raise no_result(self)
         return <object>self.value
 
     @property
@@ -196,7 +202,7 @@ cdef class Pseudothread:
 
     @property
     def waits_for(self):
-        """The suspension for which it is parked, or None."""
+        """The suspension, or the pseudothread, for which it is parked, or None."""
         return <object>self.value if self.state == PARKED else None
 
     @property
@@ -217,8 +223,24 @@ cdef class Pseudothread:
         if self.top == NULL:
             return f"<Pseudothread {self.name!r} ended>"
         innermost, state, name = <object>self.top, (<object>self).state, self.name  # asked once: another thread may end it meanwhile
-        waits = f" for {self.waits_for!r}" if self.state == PARKED else ""
+        value = self.waits_for
+        waits = "" if value is None else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
         return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
+
+    def __iter__(self):
+        return yield_itself(self)
+
+    def __await__(self):
+        return yield_itself(self)
+
+    @property
+    def _error(self):
+        """The error that left the root, which whoever asks for it takes, or None."""
+        if self.state != ENDED or not self.special & THROWING:
+            return None
+        leave(error_taken(self))
+        as_it_was(self)
+        return <object>self.value
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""

@@ -11,7 +11,7 @@ cdef inline int send_to_generator(PyObject* coroutine, PyObject* sent, PyObject*
 
 cdef int resume(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObject** got) noexcept:
     """The same for any coroutine, with what is special about this turn: an error to be thrown, a context, a collector."""
-    if p.special == COLLECTED:
+    if p.special & ODD == COLLECTED:
         return resume_collected(p, coroutine, sent, got)
     return resume_oddly(p, coroutine, sent, got) if p.special & COLLECTED else resume_specially(p, coroutine, sent, got)
 
@@ -21,9 +21,12 @@ cdef int resume_specially(Pseudothread p, PyObject* coroutine, PyObject* sent, P
     cdef PyObject* context = NULL
     cdef int outcome
     cdef PyObject* outer = p.trampoline.entered
-    if p.special & PROMPTLY:
+    if p.special & OWED:
+        as_it_was(<Pseudothread>sent)
+        sent = (<Pseudothread>sent).value
+    elif p.special & PROMPTLY:
         sent = PyTuple_GET_ITEM(sent, 0)
-    p.special &= ~(THROWING | PROMPTLY)
+    p.special &= ~(THROWING | OWED | PROMPTLY)
     if p.special & IN_CONTEXT:
         context = detail(p, CONTEXT)
     if context == NULL or context == outer:
@@ -100,7 +103,7 @@ cdef int raised(PyObject** got) noexcept:
 
 
 cdef inline int meaning(PyObject** got) noexcept:
-    """Say what it means to yield `got`: CALL, WAIT, VALUE or ADAPT."""
+    """Say what it means to yield `got`: CALL, WAIT, GIVE, VALUE, ADAPT or PROMPT."""
     cdef PyObject* known
     if got[0] == Py_None or PyLong_CheckExact(got[0]):
         return VALUE
@@ -108,6 +111,10 @@ cdef inline int meaning(PyObject** got) noexcept:
         return PROMPT
     if PyCoro_CheckExact(got[0]):
         return CALL
+    if Py_TYPE(got[0]) == <PyTypeObject*>Pseudothread:
+        return WAIT
+    if Py_TYPE(got[0]) == <PyTypeObject*>Spawning:
+        return GIVE
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
         return <int>PyLong_AsLong(known)
@@ -159,7 +166,9 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             return WAIT
         ct_promptly -= 1
         Py_DECREF(<object>got[0])
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special:
+        if p.levels != NULL:
+            same_turn(p)
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special & ODD:
             outcome = send_to_generator(top, p.value, got)
         else:
             outcome = resume(p, top, p.value, got)

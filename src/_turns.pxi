@@ -102,6 +102,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     cdef PyObject* got
     cdef PyObject* failure
     cdef int outcome, promptly = ct_promptly
+    cdef bint good
     if (<Pseudothread>p).state > TAKEN:
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
@@ -109,7 +110,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
         ct_promptly = MOST_PROMPT
-        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special:
+        if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not (<Pseudothread>p).special & ODD:
             outcome = send_to_generator(top, sent, &got)
         else:
             outcome = resume(<Pseudothread>p, top, sent, &got)
@@ -162,6 +163,11 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     elif outcome == WAIT:
         failure = park(t, <Pseudothread>p)
     else:
+        if (<Pseudothread>p).near[0] != NULL or (<Pseudothread>p).special & SPAWNED:
+            failure = hand_out(<Pseudothread>p, &good)
+            if failure != NULL or outcome == ERROR and good:
+                set_result(result, NULL)
+                return failure
         Py_XINCREF((<Pseudothread>p).value)
         if outcome == VALUE:
             set_result(result, (<Pseudothread>p).value)
@@ -178,6 +184,9 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
     if outcome == WAIT:
         p.value = got
         return WAIT
+    if outcome == GIVE:
+        next_sent[0] = spawned(p, got)
+        return NEXT
     if outcome == CALL:  # no memory for it: the error goes to who wanted to make the call
         Py_DECREF(<object>got)
         next_sent[0] = ct_fetch()
@@ -206,18 +215,15 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
 
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
-    cdef PyObject* traceback
     if p.levels != NULL:
         levels_end(p, got != NULL)
     p.state = ENDED
     free_callers(p)
+    p.near[0] = take_joiners(p)  # hand_out() is called next
     p.value = got
-    p.special = THROWING if outcome == ERROR else 0
+    p.special = p.special & SPAWNED | (THROWING if outcome == ERROR else 0)
     if outcome == ERROR:
-        traceback = PyException_GetTraceback(got)
-        if traceback != NULL:
-            p.linked = <object>traceback
-            Py_DECREF(p.linked)
+        remember(p)
     if outcome == ERROR or PyTuple_CheckExact(<PyObject*>p.about) or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
         keep_name(p, root)
 
@@ -235,7 +241,7 @@ cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
             PyErr_Clear()
             Py_XDECREF(name)
             name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
-    about = PyTuple_Pack(3, name, Py_None, code if code != NULL else Py_None) if name != NULL else NULL
+    about = PyTuple_Pack(4, name, Py_None, code if code != NULL else Py_None, Py_None) if name != NULL else NULL
     Py_XDECREF(name)
     if about == NULL:
         PyErr_Clear()  # no memory for it: then it has no name

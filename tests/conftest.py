@@ -96,6 +96,7 @@ def load(name):
         TailCall=trampoline.TailCall,
         Channel=module.Channel,
         call=module.call,
+        spawn=module.spawn,
         consumer=trampoline.consumer,
     )
 

@@ -525,6 +525,52 @@ def test_a_schedule_that_passes_the_stack_on_in_pairs_of_its_own(core, clock, co
     }
 
 
+def test_what_need_not_be_waited_for_is_one_turn(core, clock, collector):
+    channel = core.module.Channel(1)
+
+    class AtOnce(core.Suspension):
+        def at_once(self, pseudothread):
+            clock.now += 1000
+            return 3
+
+    def root():
+        clock.now += 1
+        yield channel.put(2)
+        clock.now += 2
+        got = yield channel.get()
+        clock.now += 4
+        return got + (yield AtOnce())
+
+    t = core.Trampoline()
+    t.add(root())
+    assert t.run() == 5
+    assert rows(collector) == {"root": {"calls": 1, "resumes": 1, "self_time": 7, "span": 1007}}
+    assert (collector.loop, collector.run) == (1000, 1007)
+
+
+def test_a_channel_hands_over(core, clock, collector):
+    def gets(channel):
+        clock.now += 1
+        got = yield channel.get()
+        clock.now += 2
+        return got
+
+    def puts(channel):
+        clock.now += 10
+        yield channel.put("value")
+        clock.now += 20
+
+    t, channel = core.Trampoline(), core.module.Channel(0)
+    p = t.add(gets(channel))
+    t.add(puts(channel))
+    t.run()
+    assert p.result() == "value"
+    assert rows(collector) == {
+        "gets": {"calls": 1, "resumes": 2, "self_time": 3, "span": 33, "parked": 10, "ready": 20},
+        "puts": {"calls": 1, "resumes": 1, "self_time": 30, "span": 31, "ready": 1},
+    }
+
+
 def test_contexts_native_coroutines_and_what_has_no_code(core, clock, collector):
     class Object(collections.abc.Generator):
         def send(self, value):

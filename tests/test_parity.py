@@ -19,7 +19,7 @@ if len(CORES) < 2:
     pytest.skip("only one core is tested", allow_module_level=True)
 
 CLASSES = ["Pseudothread", "Queue", "BaseTrampoline", "Collector", "Node"]
-FUNCTIONS = ["call", "is_coroutine", "collect", "collect_threads"]
+FUNCTIONS = ["call", "is_coroutine", "collect", "collect_threads", "spawn"]
 LEFT_TO_THE_LANGUAGE = {"__init__", "__new__", "__repr__", "__call__", "__len__", "__bool__", "__iter__"}  # slots have no signature of ours
 PUBLIC_NAMES = {
     *("Pseudothread", "Suspension", "TailCall", "Trampoline", "accelerated", "call", "consumer", "trampoline"),
@@ -38,6 +38,7 @@ PUBLIC_NAMES = {
     *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
     *("nonblocking_sendto", "nonblocking_write", "Channel", "ChannelClosed", "Event", "Lock", "Semaphore"),
     *("Profile", "profile"),
+    *("first", "gather", "map_in", "run_in", "spawn"),
 }
 
 
@@ -196,6 +197,14 @@ def tail(call):
     yield
 
 
+def joins_itself(t):
+    def root():
+        yield found[0]
+
+    found = [t.add(root())]
+    t.run()
+
+
 # Each is called with a new trampoline and the names of its core.
 MISUSES = [
     *(lambda t, c, wrong=wrong: t.add(wrong) for wrong in (42, None, "text", value, native, len, [1], object(), Park, {1: 2})),
@@ -238,6 +247,15 @@ MISUSES = [
     lambda t, c: run_with(t, tail(5)),
     lambda t, c: run_with(t, tail(value)),
     lambda t, c: with_queue(t, deque([5])).run(),
+    *(lambda t, c, wrong=wrong: t.spawn(wrong) for wrong in (42, None, value, native, Park())),
+    *(lambda t, c, wrong=wrong: c.spawn(wrong) for wrong in (42, None, value, native, Park())),
+    lambda t, c: c.spawn(value(1), context=5),
+    lambda t, c: t.spawn(value(1), context=5),
+    lambda t, c: t.add(c.spawn(value(1))),
+    lambda t, c: run_with(t, waiting(c.Pseudothread.__new__(c.Pseudothread))),
+    lambda t, c: run_with(t, waiting(ended(c.Trampoline()))),
+    lambda t, c: run_with(t, waiting(closed(t))),
+    lambda t, c: joins_itself(t),
     lambda t, c: c.Pseudothread(),
     lambda t, c: c.Pseudothread(1, two=2),
     *(
@@ -315,6 +333,8 @@ SIGHTS = [
     lambda t, c: (c.module.Collector(timeline=5).timeline, c.module.Collector().timeline_dropped),
     lambda t, c: t._collector,
     lambda t, c: c.module.Collector(),
+    lambda t, c: c.spawn(value(1)),
+    lambda t, c: (t.add(waiting(parked(t)), name="joins"), t.run())[0],
 ]
 
 

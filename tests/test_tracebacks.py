@@ -425,4 +425,4 @@ def raises_in_every_file(core):
 
 def test_an_error_of_ours_is_shown_where_it_was_raised(core):
     for called, shown in raises_in_every_file(core):
-        assert shown.strip("_") in (called.strip("_"), "exception_of", "enter", "check_stack", "unpark")
+        assert shown.strip("_") in (called.strip("_"), "exception_of", "enter", "check_root", "check_stack", "unpark")

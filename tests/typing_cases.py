@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import Executor
 from typing import Any
 
 from typing_extensions import assert_type
 
-from trampoline import Channel, Event, Lock, Profile, Pseudothread, Semaphore, Suspension, Trampoline, call, consumer, profile, trampoline
+from trampoline import (
+    Channel,
+    Event,
+    Lock,
+    Profile,
+    Pseudothread,
+    Semaphore,
+    Suspension,
+    Trampoline,
+    call,
+    consumer,
+    first,
+    gather,
+    map_in,
+    profile,
+    spawn,
+    trampoline,
+)
 
 
 def child() -> Generator[Any, Any, int]:
@@ -39,6 +57,18 @@ async def awaiting() -> int:
     text = await call(native())
     assert_type(text, str)
     return number
+
+
+async def together(processes: Executor) -> None:
+    """Join, spawn and gather."""
+    p = await spawn(child(), name="child")
+    assert_type(p, Pseudothread[int])
+    assert_type(await p, int)
+    assert_type(await gather(child(), p), list[int])
+    assert_type(await first(native(), native()), str)
+    async for length in map_in(processes, len, ["a", "bc"], 2):
+        assert_type(length, int)
+    await spawn(child)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def exchanging(channel: Channel[int], lock: Lock) -> Generator[Any, Any, None]:
@@ -96,6 +126,7 @@ def use() -> None:
     t = Trampoline()
     assert_type(t.add(caller()), Pseudothread[float])
     assert_type(t.add(awaiting()).result(), int)
+    assert_type(t.spawn(native()), Pseudothread[str])
     assert_type(trampoline(native()), str)
     assert_type(collect([]), Generator[None, str, None])
     assert_type(Pages().method(), Generator[int, str, None])

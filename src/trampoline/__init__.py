@@ -12,12 +12,14 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._executors import map_in, run_in
     from trampoline._locks import Lock, Semaphore
     from trampoline._profile import Profile, profile
     from trampoline._reactor import Reactor
     from trampoline._synchronising import Event
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
+    from trampoline._together import first, gather
     from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
@@ -37,6 +39,7 @@ del TYPE_CHECKING
 Channel = core.Channel
 Pseudothread = core.Pseudothread
 call = core.call
+spawn = core.spawn
 
 __version__ = "0.1.0"
 __all__ = [
@@ -57,8 +60,11 @@ __all__ = [
     "call",
     "consumer",
     "dump_on_signal",
+    "first",
+    "gather",
     "in_thread",
     "listening_socket",
+    "map_in",
     "nonblocking_accept",
     "nonblocking_connect",
     "nonblocking_handshake",
@@ -68,7 +74,9 @@ __all__ = [
     "nonblocking_write",
     "profile",
     "readable",
+    "run_in",
     "sleep",
+    "spawn",
     "timeout",
     "trampoline",
     "writable",
@@ -76,13 +84,17 @@ __all__ = [
 _HOMES = {
     "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
+    "Reactor": "_reactor",
+    "dump_on_signal": "_dump",
+    "first": "_together",
+    "gather": "_together",
+    "in_thread": "_threads",
+    "map_in": "_executors",
+    "run_in": "_executors",
     "Event": "_synchronising",
     "Lock": "_locks",
     "Profile": "_profile",
-    "Reactor": "_reactor",
     "Semaphore": "_locks",
-    "dump_on_signal": "_dump",
-    "in_thread": "_threads",
     "profile": "_profile",
     "sleep": "_time",
     "timeout": "_time",

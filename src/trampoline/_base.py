@@ -5,13 +5,14 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from types import FrameType
     from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
         def __iter__(self) -> Generator[Any, Any, T_co]: ...
 
 
-CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT = range(7)  # what a turn ended with, its outcome; the last two are looked at again
+CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, GIVE = range(8)  # what a turn ended with, its outcome; ADAPT and PROMPT are looked at again
 MOST_PROMPT = 100  # waits that were none, in a row, until others have their turns
 promptly = [0]  # how many more there may be in this turn, for the core in Python
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
+core_types: set[type] = set()  # the classes of both cores that are yielded to the trampoline of that core
+_OURS = os.path.dirname(__file__) + os.sep
 _KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
@@ -85,6 +88,9 @@ class Suspension:
         return (yield self)
 
     __await__ = __iter__
+
+
+yield_itself: Callable[[Any], Generator[Any, Any, Any]] = Suspension.__iter__  # for all else that is yielded itself when it is awaited
 
 
 if TYPE_CHECKING:
@@ -149,9 +155,13 @@ def is_coroutine(value: object) -> bool:
     return kind is GeneratorType or kind is CoroutineType or meaning_of(value) == CALL
 
 
-def _is_future(value: object) -> bool:
-    futures = sys.modules.get("concurrent.futures")  # where nobody has imported it nobody has one
-    return futures is not None and isinstance(value, futures.Future)
+def is_future(value: object) -> bool:
+    """Return whether `value` is a future of concurrent.futures or of Dask."""
+    for name in ("concurrent.futures", "distributed"):
+        kind = getattr(sys.modules.get(name), "Future", None)  # where nobody has imported it nobody has one
+        if kind is not None and isinstance(value, kind):
+            return True
+    return False
 
 
 def meaning_of(got: object) -> int:
@@ -162,7 +172,7 @@ def meaning_of(got: object) -> int:
             meaning = WAIT if getattr(kind, "at_once", Suspension.at_once) is Suspension.at_once else PROMPT
         else:
             meaning = CALL if isinstance(got, (Generator, Coroutine)) else VALUE
-        if meaning == VALUE and (hasattr(kind, "__await__") or _is_future(got)):
+        if meaning == VALUE and (hasattr(kind, "__await__") or is_future(got)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
             if len(kinds) >= _MOST_KINDS:
@@ -183,7 +193,8 @@ def no_coroutine(where: str, value: Any) -> TypeError:
         if flags & flag:
             name = value.__qualname__
             return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
-    hint = f": write it in a coroutine, yield {describe(value)}" if issubclass(type(value), Suspension) else ""
+    waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
+    hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}{hint}")
@@ -289,6 +300,33 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
         if start <= instruction < end and line is not None:
             return code.co_filename, line
     return code.co_filename, code.co_firstlineno
+
+
+def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
+    """Return the RuntimeError for `pseudothread` that yielded `target` and cannot wait for its end."""
+    if target is pseudothread:
+        return RuntimeError(f"{pseudothread!r} cannot join itself: it would wait for its own end for ever")
+    if target.trampoline is None:
+        return RuntimeError(f"cannot join {target!r}: it was never added to a trampoline")
+    return RuntimeError(
+        f"cannot join {target!r}: it belongs to another trampoline, {target.trampoline!r}. Join it there, and hand on its result "
+        "from there by resume() or throw()"
+    )
+
+
+def no_result(pseudothread: object) -> RuntimeError:
+    """Return the RuntimeError for who wants the result of a pseudothread that was closed."""
+    return RuntimeError(f"{pseudothread!r} was closed before it had a result")
+
+
+def users(traceback: TracebackType | None) -> TracebackType | None:
+    """Return what is left of a traceback without the entries of this package's at its beginning."""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not file.startswith(_OURS) and not file.endswith((".pxi", ".pyx")):  # those of the C core, which has no absolute names
+            break
+        traceback = traceback.tb_next
+    return traceback
 
 
 def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:

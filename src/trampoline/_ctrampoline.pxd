@@ -11,15 +11,18 @@ from _capi cimport *
 cdef enum:
     QUEUED, TAKEN, RUNNING, PARKED, ENDED
 cdef enum:
-    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, NEXT
+    CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, GIVE, NEXT
 cdef enum:
-    NAME, CONTEXT, CODE
+    NAME, CONTEXT, CODE, JOINERS
 cdef enum:
     THROWING = 1
     IN_CONTEXT = 2
     INTERRUPTED = 4
     PROMPTLY = 8
     COLLECTED = 16
+    OWED = 32
+    SPAWNED = 64
+    ODD = 63  # whether the next turn is anything but a plain send; SPAWNED alone is not
     MOST_PROMPT = 100
     TURNS = 1000
     FEW = 32
@@ -63,9 +66,9 @@ cdef class Pseudothread:
     cdef char state, special  # special: a set of THROWING and what follows it above
     cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
-    cdef PyObject* near[2]  # where `callers` points until there are more; while parked its neighbours in that list
-    cdef object linked
-    cdef object about  # the code where it was added; as a tuple (name, context, code) where it has more; or None. detail() reads it
+    cdef PyObject* near[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
+    cdef object linked  # after an error: its traceback and context, for whoever is given it later
+    cdef object about  # the code where it was added; or a tuple of our own (name, context, code, joiners); or None. detail() reads it
     cdef Levels* levels  # while its trampoline collects
     cdef object __weakref__
 
@@ -76,6 +79,20 @@ cdef class Queue:
     cdef bint of_values  # what a channel holds, and no entries
     cdef object waker
     cdef object __weakref__
+
+
+cdef class Group:
+    cdef Pseudothread waiter
+    cdef object suspension
+    cdef Py_ssize_t running
+    cdef bint any, open
+    cdef readonly list children
+    cdef readonly object decided
+
+
+cdef class Spawning:
+    cdef object coroutine, name, context, code
+    cdef int instruction
 
 
 cdef class Channel:
@@ -166,13 +183,33 @@ cdef inline void release(BaseTrampoline t) noexcept:
 # The stack of a pseudothread.
 
 cdef inline PyObject* detail(Pseudothread p, int which) noexcept:
-    """Return its NAME, its CONTEXT or the CODE where it was added, borrowed, or NULL."""
+    """Return its NAME, its CONTEXT, the CODE where it was added or its JOINERS, borrowed, or NULL."""
     cdef PyObject* found = <PyObject*>p.about
     if PyTuple_CheckExact(found):
         found = PyTuple_GET_ITEM(found, which)
     elif which != CODE:
         return NULL
     return found if found != Py_None else NULL
+
+
+cdef inline bint set_detail(Pseudothread p, int which, PyObject* value) noexcept:
+    """Set one of these. Return False, with MemoryError, if there is no room for it."""
+    cdef PyObject* about = <PyObject*>p.about
+    cdef PyObject* old
+    if not PyTuple_CheckExact(about):
+        if which == CODE:
+            p.about = <object>value
+            return True
+        about = PyTuple_Pack(4, Py_None, Py_None, about, Py_None)
+        if about == NULL:
+            return False
+        p.about = <object>about
+        Py_DECREF(<object>about)
+    old = PyTuple_GET_ITEM(about, which)  # nobody else has the tuple
+    Py_INCREF(<object>value)
+    PyTuple_SET_ITEM(about, which, value)
+    Py_DECREF(<object>old)
+    return True
 
 
 cdef inline bint grow(Pseudothread p) noexcept:

@@ -100,6 +100,11 @@ class Levels:
             self.pop(self._since)
             self._unsure = None
 
+    def same_turn(self):
+        """It is about to be resumed once more in the same turn, which is counted once."""
+        if self._era.goes_on():
+            self._nodes[-1]._resumes -= 1
+
     def closed(self):
         """The innermost was closed."""
         if self._nodes and self._era.goes_on():

@@ -9,6 +9,7 @@ from types import GenericAlias
 from trampoline._base import (
     ERROR,
     VALUE,
+    core_types,
     describe,
     exception_of,
     ignored_exit,
@@ -16,15 +17,30 @@ from trampoline._base import (
     misuse,
     name_of,
     no_copy,
+    no_result,
     place_of,
     promptly,
+    yield_itself,
 )
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
-from trampoline._pyresume import INTERRUPTED, PROMPTLY, THROWING, behind, resume_specially
+from trampoline._pyresume import (
+    ENDED,
+    INTERRUPTED,
+    MISSING,
+    OWED,
+    PARKED,
+    PROMPTLY,
+    QUEUED,
+    RUNNING,
+    TAKEN,
+    THROWING,
+    behind,
+    error_of,
+    resume_specially,
+)
+from trampoline._pytogether import hand_out, taken
 
-QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 _STATES = ("queued", "queued", "running", "parked", "ended")
-MISSING = object()
 
 
 class Pseudothread:
@@ -35,8 +51,8 @@ class Pseudothread:
 
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
-        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels", "_moment",
-        "__weakref__",
+        "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
+        "_moment", "_spawned", "_joiners", "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -47,7 +63,8 @@ class Pseudothread:
     def __new__(cls, *args, **kwargs):
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
-        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = None
+        p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = p._joiners = None
+        p._spawned = False
         return p
 
     def __init__(self, *args, **kwargs):
@@ -112,7 +129,8 @@ class Pseudothread:
             if self._levels is not None:
                 self._levels.woken()
             try:
-                suspension.withdraw(self)
+                if type(suspension) is not Pseudothread:  # else _unpark() did it
+                    suspension.withdraw(self)
             finally:
                 self._payload = error
                 self._special = self._special & ~PROMPTLY | THROWING
@@ -135,10 +153,13 @@ class Pseudothread:
         held = self._unpark("close") if parked else self._payload
         if self._state == QUEUED:
             self._trampoline._remove(self)
-        self._state, self._payload, self._special = RUNNING, None, self._special & ~PROMPTLY
+        self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
         if parked or given:
             try:
-                held.withdraw(self) if parked else held[1].take_back(self, held[0])
+                if not parked:
+                    held[1].take_back(self, held[0])
+                elif type(held) is not Pseudothread:
+                    held.withdraw(self)
             except BaseException as raised:
                 raised.__traceback__ = behind(raised.__traceback__)
                 failure = raised
@@ -156,6 +177,7 @@ class Pseudothread:
         self._end(MISSING, VALUE)
         if by_hand:
             turns_end(self._trampoline)
+        hand_out(self)
         if failure is not None:
             context = failure.__context__
             try:
@@ -174,7 +196,8 @@ class Pseudothread:
         if self._state != ENDED:
             raise RuntimeError(f"{self!r} has no result yet")
         if self._special:
-            error = self._payload.with_traceback(self._stack)
+            taken(self)
+            error = error_of(self)
             context = error.__context__
             try:
                 raise error
@@ -182,7 +205,7 @@ class Pseudothread:
                 error.__context__ = context
                 self = error = context = None
         if self._payload is MISSING:
-            raise RuntimeError(f"{self!r} was closed before it had a result")
+            raise no_result(self)
         return self._payload
 
     @property
@@ -215,7 +238,7 @@ class Pseudothread:
 
     @property
     def waits_for(self):
-        """The suspension for which it is parked, or None."""
+        """The suspension, or the pseudothread, for which it is parked, or None."""
         return self._payload if self._state == PARKED else None
 
     @property
@@ -232,8 +255,22 @@ class Pseudothread:
         innermost, state, name, value = self._top, self._state, self.name, self._payload
         if innermost is None or state == ENDED:
             return f"<Pseudothread {name!r} ended>"
-        waits = f" for {value!r}" if state == PARKED else ""
+        waits = "" if state != PARKED else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
         return f"<Pseudothread {name!r} {_STATES[state]}{waits} at {place_of(innermost)}>"
+
+    def __iter__(self):
+        return yield_itself(self)
+
+    def __await__(self):
+        return yield_itself(self)
+
+    @property
+    def _error(self):
+        """The error that left the root, which whoever asks for it takes, or None."""
+        if self._state != ENDED or not self._special:
+            return None
+        taken(self)
+        return error_of(self)
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
@@ -258,6 +295,8 @@ class Pseudothread:
         if suspension is None:
             raise self._misuse(verb)
         self._payload, self._state = None, TAKEN
+        if type(suspension) is Pseudothread and suspension._joiners:
+            suspension._joiners.pop(self, None)
         return suspension
 
     def _end(self, value, outcome):
@@ -271,7 +310,7 @@ class Pseudothread:
             self._levels = None
         if outcome == ERROR:
             self._special = THROWING
-            self._stack = value.__traceback__  # for result(), which must not make it longer each time
+            self._stack = value.__traceback__, value.__context__  # for whoever is given it later
         return self
 
 
@@ -336,6 +375,9 @@ class Queue:
 
     def __reduce__(self):
         raise no_copy(self)
+
+
+core_types.add(Pseudothread)
 
 
 def _close(p, failure):

@@ -7,21 +7,27 @@ from types import GeneratorType
 from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, kinds, meaning_of, no_coroutine
 from trampoline._pylevels import COLLECTED, resume_collected
 
+QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
 THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
 PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
+OWED = 32  # it joined another, whose error is to be thrown: it has that other in the place of the error
+MISSING = object()  # in the place of a result
 OWN_CODES = set()  # of the functions that can stand in a traceback between run() and the user's coroutine
 
 
 def resume_specially(p, top, value):
-    """Make a turn that is not a plain `send`: throw, do it in the context of `p`, send what may no more be taken back, have it collected."""
+    """Make a turn that is not a plain `send`: throw, do it in the context of `p`, send what was owed or may be taken back, collect."""
     if p._special & COLLECTED:
         try:
             return resume_collected(p, top, value, resume_specially)
         finally:
             del p, top, value
-    if p._special & PROMPTLY:
-        value, p._special = value[0], p._special & ~PROMPTLY
-    throwing, p._special = p._special & THROWING, p._special & ~THROWING
+    throwing = p._special & THROWING
+    if p._special & OWED:
+        value = error_of(value)
+    elif p._special & PROMPTLY:
+        value = value[0]
+    p._special &= ~(THROWING | OWED | PROMPTLY)
     if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)
     resume = top.throw if throwing else top.send
@@ -35,6 +41,13 @@ def resume_specially(p, top, value):
     finally:
         trampoline._entered = outer
         del p, top, value, resume  # the frames of a traceback hold those that called them
+
+
+def error_of(ended):
+    """Return the error that left the root of `ended`, as it was then: whoever was given it has added to its traceback and its context."""
+    error = ended._payload
+    error.__traceback__, error.__context__ = ended._stack
+    return error
 
 
 def behind(traceback):

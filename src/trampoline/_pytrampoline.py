@@ -11,7 +11,8 @@ when the next entry has been taken from the queue and not yet called (the recipe
 `run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
 enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume.
+Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
+`_pytogether.py`, who waits for the end of a pseudothread.
 Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what; `_pylevels.py`, how.
 """
 
@@ -20,8 +21,6 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from _weakref import ref
-from contextvars import Context
-from time import monotonic
 from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
@@ -29,11 +28,13 @@ from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import IN_CONTEXT, OWN_CODES, THROWING, behind
+from trampoline._pyresume import OWN_CODES, THROWING, behind
+from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads", "is_coroutine",
+    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
+    "is_coroutine", "spawn",
 ]  # fmt: skip
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
@@ -105,18 +106,30 @@ class BaseTrampoline(Turns):
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        if not is_coroutine(coroutine):
-            raise no_coroutine("add()", coroutine)
-        if context is not None and type(context) is not Context:
-            raise TypeError(f"add() takes a contextvars.Context as its context, not {describe(context)}")
+        check_root("add()", coroutine, context)
         if self._asks and type(coroutine) is not GeneratorType:
             coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
-        if context is not None:
-            p._special |= IN_CONTEXT
-        p._name, p._context = name, context
-        frame = sys._getframe(1)
-        p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
+        describe_root(p, name, context, sys._getframe(1))
+        return self._launch(p)
+
+    def spawn(self, coroutine, *, name=None, context=None):
+        """Queue `coroutine` as `add()` does, as a pseudothread that will be joined: an error of it is kept for who does. From any thread.
+
+        One that nobody has taken when the pseudothread is let go is reported to `sys.unraisablehook`. KeyboardInterrupt and SystemExit
+        leave `run()` unless somebody waits for it. In a coroutine `p = yield spawn(coroutine)` does the same. TypeError if it is no
+        coroutine.
+        """
+        check_root("spawn()", coroutine, context)
+        if self._asks and type(coroutine) is not GeneratorType:
+            coroutine = self._root(coroutine)
+        p = self._make(coroutine, ())
+        p._spawned = True
+        describe_root(p, name, context, sys._getframe(1))
+        return self._launch(p)
+
+    def _launch(self, p):
+        coroutine = p._top
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -229,6 +242,11 @@ class BaseTrampoline(Turns):
     def _interruption(self, pseudothread):
         """Return the error that `pseudothread`, which was interrupted, gets in place of being parked, or None."""
 
+    def _untaken(self, pseudothread):
+        """Return what to keep with `pseudothread`, whose error nobody has taken so far, and to tell by `taken()` when somebody does."""
+
+    _group = Group  # for what is together
+
     def _adapt(self, got):
         """Return what stands for `got`, an awaitable or a future that was yielded: a suspension, a coroutine, or else it is a result."""
         return got
@@ -282,17 +300,20 @@ class BaseTrampoline(Turns):
     def _make(self, coroutine, stack):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
-        p._payload = p._name = p._context = p._code = p._instruction = p._levels = None
-        p._special = 0
+        p._payload = p._name = p._context = p._code = p._instruction = p._joiners = p._levels = None
+        p._special, p._spawned = 0, False
         if Everywhere.used:
             made(self, p)
         return p
 
-    def _append(self, p):
+    def _append(self, p, first=False):
         queue = self._queue
         if type(queue) is Queue:
             p._state = QUEUED
-            queue._entries.append(p)
+            if first:
+                queue._entries.appendleft(p)
+            else:
+                queue._entries.append(p)
         else:
             p._state = TAKEN
             queue.append(p)

@@ -8,10 +8,24 @@ from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
+from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
-from trampoline._pypseudothread import ENDED, MISSING, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import INTERRUPTED, OWN_CODES, PROMPTLY, THROWING, behind, caught, looked_up, resume_specially, returned
+from trampoline._pypseudothread import ENDED, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
+from trampoline._pyresume import (
+    INTERRUPTED,
+    MISSING,
+    OWED,
+    OWN_CODES,
+    PROMPTLY,
+    THROWING,
+    behind,
+    caught,
+    error_of,
+    looked_up,
+    resume_specially,
+    returned,
+)
+from trampoline._pytogether import Spawning, hand_out, join
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = 1000  # at most so many turns before the run loop looks at anything else
@@ -123,7 +137,7 @@ class Turns:
                             if outcome is None:
                                 outcome = meaning_of(got)
                             if outcome == ADAPT or not outcome and self._asks:  # CALL
-                                got, outcome = self._adapted(got)
+                                got, outcome = self._adapted(p, got)
                     except StopIteration as stop:
                         outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else returned(stop)
                     except BaseException as raised:
@@ -139,6 +153,8 @@ class Turns:
                     value, got = instead, None
                     instead = None
                     promptly[0] -= 1
+                    if p._levels is not None:
+                        p._levels.same_turn()
                 sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
@@ -152,6 +168,8 @@ class Turns:
                     p._top = top
                     if p._levels is not None:
                         p._levels.replaced(p)
+                elif outcome == GIVE:
+                    value = got
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
                         self._held = (sent,)
@@ -160,7 +178,10 @@ class Turns:
                         self._park(p, got)
                         return None
                     self._held = (top, sent)
-                    return p._end(got, outcome)
+                    p._end(got, outcome)
+                    if (p._joiners is not None or p._spawned) and hand_out(p) and outcome == ERROR:
+                        return None
+                    return p
                 else:
                     let_go, value = top, got
                     top, stack = stack
@@ -193,15 +214,15 @@ class Turns:
             promptly[0] = outer
             p = top = stack = value = sent = let_go = got = instead = following = None
 
-    def _continue(self, p):
-        """Queue `p` for its next turn, by way of `schedule` where that is overridden."""
+    def _continue(self, p, first=False):
+        """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
-            return self._append(p)
+            return self._append(p, first)
         held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
         if p._special & PROMPTLY:  # it cannot be taken back from whoever is shown it
             p._payload, p._special = p._payload[0], p._special & ~PROMPTLY
-        value, throwing = p._payload, p._special & THROWING
-        p._payload, p._special, p._state = None, p._special & ~THROWING, TAKEN
+        value, throwing = error_of(p._payload) if p._special & OWED else p._payload, p._special & THROWING
+        p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED), TAKEN
         coroutine, stack = p._top, p._stack
         self._handing.append(p)
         try:
@@ -214,6 +235,7 @@ class Turns:
                 if held is not None:  # the recipe's closure held the callers, too
                     self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
                 p._end(MISSING, VALUE)
+                hand_out(p)
 
     def _park(self, p, suspension):
         p._state, p._payload = PARKED, suspension
@@ -226,7 +248,10 @@ class Turns:
                 p._special &= ~INTERRUPTED
                 error = self._interruption(p)
             if error is None:
-                suspension.suspend(p)
+                if type(suspension) is Pseudothread:
+                    join(p, suspension)
+                else:
+                    suspension.suspend(p)
                 return
         except BaseException as raised:
             raised.__traceback__ = behind(raised.__traceback__)
@@ -238,7 +263,7 @@ class Turns:
             if parked and p._levels is not None:
                 p._levels.woken()
             p._payload = error  # in place of what it was resumed with, if that was done already
-            p._special = p._special & ~PROMPTLY | THROWING
+            p._special = p._special & ~(PROMPTLY | OWED) | THROWING
             if parked:
                 self._continue(p)
         finally:
@@ -262,16 +287,31 @@ class Turns:
                 self._queue._entries.appendleft(entry)
             elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
                 entry._end(error, ERROR)
+                hand_out(entry)
+            elif entry._state == ENDED and type(entry._joiners) is dict:
+                hand_out(entry)
 
-    def _adapted(self, got):
-        """Return what its trampoline has for `got`, an awaitable or a future, and what that means."""
+    def _adapted(self, p, got):
+        """Return what stands for `got`, which `p` yielded and which can be awaited or is a future, and what that means."""
+        if type(got) is Pseudothread:
+            return got, WAIT
+        if type(got) is Spawning:
+            return self._spawned(p, got), GIVE
         got = self._adapt(got)
         outcome = kinds.get(type(got))
         if outcome is None:
             outcome = meaning_of(got)
         return got, VALUE if outcome == ADAPT else outcome
 
+    def _spawned(self, p, spawning):
+        """Return the pseudothread that `p` starts, or the error that is to be thrown at its yield."""
+        try:
+            return spawning.start(self, p)
+        except BaseException as raised:
+            raised.__traceback__ = behind(raised.__traceback__)
+            p._special |= THROWING
+            return raised
 
-OWN_CODES.update(
-    function.__code__ for function in (Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._adapted)
-)
+
+_OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._adapted, Turns._spawned
+OWN_CODES.update(function.__code__ for function in _OWN)

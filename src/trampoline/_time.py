@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from types import CoroutineType, coroutine
 
-from trampoline._base import Suspension, describe, is_coroutine, no_coroutine, not_yielded, resumed
+from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, no_coroutine, not_yielded, resumed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ if TYPE_CHECKING:
 else:
 
     def timeout(seconds, coroutine):
-        """Call `coroutine`, or wait for a suspension, but no longer than `seconds`: `data = yield timeout(5, nonblocking_read(sock))`.
+        """Call `coroutine`, or wait for what can be, but no longer than `seconds`: `data = yield timeout(5, nonblocking_read(sock))`.
 
         When the time is up, the coroutine is unwound where it waits, or as soon as it waits next: its `finally` blocks run (and may wait
         themselves), and then TimeoutError is raised in the caller. What it waited for either happened, and is given to it first, or did not
@@ -128,7 +128,7 @@ else:
 
         TypeError if it is no coroutine or `seconds` no number, ValueError if that is negative or nan.
         """
-        if not isinstance(coroutine, Suspension) and not is_coroutine(coroutine):
+        if meaning_of(coroutine) == VALUE:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)

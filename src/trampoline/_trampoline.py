@@ -6,7 +6,7 @@ import sys
 from functools import cached_property
 from time import monotonic
 
-from trampoline._base import describe, no_coroutine, thrown
+from trampoline._base import core_types, describe, is_future, no_coroutine, thrown
 from trampoline._core import core
 
 TYPE_CHECKING = False
@@ -188,6 +188,22 @@ class Layer(Base):
         from concurrent.futures import ThreadPoolExecutor
 
         return ThreadPoolExecutor(thread_name_prefix="trampoline")
+
+    def _adapt(self, got: Any) -> Any:
+        if is_future(got):
+            from trampoline._executors import Outcome, future_of
+
+            return Outcome(future_of(got))
+        if type(got) in core_types:
+            from trampoline._together import refused
+
+            return refused(got, self)
+        return got
+
+    def _untaken(self, pseudothread: core.Pseudothread[Any]) -> object:
+        from trampoline._together import Untaken
+
+        return Untaken(pseudothread)
 
     def _interrupt(self, pseudothread: core.Pseudothread[Any], error: BaseException, *, unless: object = None) -> None:
         """Throw `error` into a pseudothread where it waits, unless for that, or as soon as it waits next."""

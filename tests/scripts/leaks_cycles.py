@@ -47,7 +47,8 @@ def through_the_suspension():
 
 def through_the_result():
     def gives(found):
-        yield found[0]
+        return found[0]
+        yield
 
     t, found = Trampoline(), []
     p = t.add(gives(found))

@@ -1,0 +1,210 @@
+"""Who waits for the end of a pseudothread, and what each is given then, for the core in Python; and what `spawn()` starts.
+
+In `_joiners` of a pseudothread stand those that wait for its end, in their order: pseudothreads that are parked for it, and Groups, through
+each of which one waits for several. After its end that holds what reports an error that nobody took, if there is such an error.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextvars import Context
+from time import monotonic
+from types import GeneratorType
+
+from trampoline._base import cannot_join, core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
+from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING
+
+
+def join(p, target):
+    """Have `p`, which is parked for `target`, resumed with the outcome of that."""
+    if target is p or target._trampoline is not p._trampoline:
+        raise cannot_join(p, target)
+    if target.done:
+        taken(target)
+        give(p, target)
+    else:
+        _add_joiner(target, p)
+
+
+def hand_out(p):
+    """Give the outcome of `p`, which has ended, to all that wait for that. Return whether its error, if it is one, is in good hands."""
+    joiners, good = p._joiners, False
+    while joiners:
+        joiner = next(iter(joiners))
+        if type(joiner) is Group:
+            good |= joiner._count(p)
+        else:
+            give(joiner, p)
+            good = True
+        joiners.pop(joiner, None)  # last: where Ctrl-C strikes before, it is not forgotten
+    p._joiners = None
+    if p._spawned and not good and p._special & THROWING and not isinstance(p._payload, (KeyboardInterrupt, SystemExit)):
+        p._joiners = p._trampoline._untaken(p)
+        good = True
+    return good
+
+
+def give(joiner, ended):
+    """Queue `joiner`, which is parked for `ended`, with the outcome of that."""
+    trampoline = joiner._trampoline
+    trampoline._leaving.append(joiner)
+    try:
+        if joiner.waits_for is not ended or trampoline._parked.pop(joiner, None) is None:
+            return  # another thread was faster
+        joiner._state, joiner._payload = TAKEN, ended._payload
+        if ended._special & THROWING:
+            joiner._payload = ended
+            joiner._special |= THROWING | OWED
+        elif ended._payload is MISSING:
+            joiner._payload = no_result(ended)
+            joiner._special |= THROWING
+        trampoline._continue(joiner)
+    finally:
+        trampoline._leaving.remove(joiner)
+
+
+def taken(p):
+    """Tell what reports the error of `p`, which has ended, that somebody took it."""
+    reporter, p._joiners = p._joiners, None
+    if reporter is not None:
+        reporter.taken()
+
+
+def check_root(where, coroutine, context):
+    """Raise TypeError for what cannot be the root of a pseudothread, or its context."""
+    if not is_coroutine(coroutine):
+        raise no_coroutine(where, coroutine)
+    if context is not None and type(context) is not Context:
+        raise TypeError(f"{where} takes a contextvars.Context as its context, not {describe(context)}")
+
+
+def describe_root(p, name, context, frame):
+    """Note what `add()` was told of a new pseudothread, and the frame that called it."""
+    p._name, p._context = name, context
+    if context is not None:
+        p._special |= IN_CONTEXT
+    p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
+
+
+def _add_joiner(p, joiner):
+    if p._joiners is None:
+        p._joiners = {}
+    p._joiners[joiner] = None
+
+
+class Group:
+    """What waits for several pseudothreads at once: until all have ended, or one failed; if `any`, until one has ended.
+
+    `waiter` is parked for `suspension`, and is resumed with None then, ahead of all others if some are left. `decided` is the pseudothread
+    that ended it, `children` has all of them. Until `leave()` their errors are the waiter's to take.
+    """
+
+    __slots__ = ("_any", "_left", "_open", "_suspension", "_waiter", "children", "decided")
+
+    def __init__(self, waiter, suspension, any):
+        self._waiter, self._suspension, self._any = waiter, suspension, any
+        self._left, self._open = 0, True
+        self.children, self.decided = [], None
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError("type 'trampoline._pytrampoline.Group' is not an acceptable base type")
+
+    def start(self, coroutines, code, instruction):
+        """Start a pseudothread for each, in a copy of the waiter's context if it has one, as added at `instruction` of `code`."""
+        trampoline, context = self._waiter._trampoline, self._waiter._context
+        for coroutine in coroutines:
+            if trampoline._asks and type(coroutine) is not GeneratorType:
+                coroutine = trampoline._root(coroutine)
+            p = trampoline._make(coroutine, ())
+            p._code, p._instruction, p._moment = code, instruction, monotonic()
+            if context is not None:
+                p._context, p._special = context.copy(), p._special | IN_CONTEXT
+            p._joiners = {self: None}
+            self._left += 1
+            self.children.append(p)
+            trampoline._launch(p)
+
+    def leave(self):
+        """Wait no longer: an error of those that are left goes its own way."""
+        self._open = False
+
+    @property
+    def left(self):
+        """How many have not ended."""
+        return self._left
+
+    def _count(self, child):
+        """Take the end of one of them. Return whether the waiter will take its error."""
+        self._left -= 1
+        failed = child._special & THROWING or child._payload is MISSING
+        if self._open and self.decided is None and (failed or self._any or not self._left):
+            self.decided = child
+            self._wake(self._left > 0)
+        return self._open
+
+    def _wake(self, first):
+        waiter = self._waiter
+        trampoline = waiter._trampoline
+        trampoline._leaving.append(waiter)
+        try:
+            if waiter.waits_for is self._suspension and trampoline._parked.pop(waiter, None) is not None:
+                waiter._payload, waiter._state = None, TAKEN
+                trampoline._continue(waiter, first)
+        finally:
+            trampoline._leaving.remove(waiter)
+
+
+class Spawning:
+    """What `spawn()` returns, to be yielded: it starts a coroutine."""
+
+    __slots__ = ("_code", "_context", "_coroutine", "_instruction", "_name")
+
+    def __init__(self, *args, **kwargs):
+        raise TypeError("to start a coroutine write yield spawn(coroutine)")
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError("type 'trampoline._pytrampoline.Spawning' is not an acceptable base type")
+
+    def __iter__(self):
+        return yield_itself(self)
+
+    def __await__(self):
+        return yield_itself(self)
+
+    def __repr__(self):
+        return f"spawn({describe(self._coroutine)})" if self._coroutine is not None else "spawn() that was yielded already"
+
+    def start(self, trampoline, spawner):
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is None:
+            raise RuntimeError("this spawn() was yielded already: write another one for each coroutine that it shall start")
+        if trampoline._asks and type(coroutine) is not GeneratorType:
+            coroutine = trampoline._root(coroutine)
+        p = trampoline._make(coroutine, ())
+        p._spawned = True
+        context = self._context
+        if context is None and spawner._context is not None:
+            context = spawner._context.copy()
+        p._name, p._context = self._name, context
+        p._code, p._instruction, p._moment = self._code, self._instruction, monotonic()
+        if context is not None:
+            p._special |= IN_CONTEXT
+        return trampoline._launch(p)
+
+
+def spawn(coroutine, *, name=None, context=None):
+    """Start a coroutine as a pseudothread of its own and go on: `p = yield spawn(worker())`, and later `result = yield p`.
+
+    It takes turns with all others, in `context` (a contextvars.Context), else in a copy of the context of who spawns it if that has one.
+    What becomes of an error of it is said at `Trampoline.spawn()`. TypeError if it is no coroutine.
+    """
+    check_root("spawn()", coroutine, context)
+    made = object.__new__(Spawning)
+    made._coroutine, made._name, made._context = coroutine, name, context
+    frame = sys._getframe(1)
+    made._code, made._instruction = frame.f_code, frame.f_lasti
+    return made
+
+
+core_types.add(Spawning)
+OWN_CODES.update(function.__code__ for function in (join, Spawning.start))
