@@ -238,11 +238,11 @@ cdef PyObject* count_end(Group group, Pseudothread child, bint* good) noexcept:
     good[0] = True
     if group.decided is None and (failed or group.any or not group.running):
         group.decided = child
-        return wake(group.waiter, <PyObject*>group.suspension, group.running > 0)
+        return wake_waiter(group.waiter, <PyObject*>group.suspension, group.running > 0)
     return NULL
 
 
-cdef PyObject* wake(Pseudothread waiter, PyObject* suspension, bint first) noexcept:
+cdef PyObject* wake_waiter(Pseudothread waiter, PyObject* suspension, bint first) noexcept:
     """Queue `waiter`, `first` if that can be, if it is still parked for that. Return an error or NULL."""
     cdef BaseTrampoline t = waiter.trampoline
     cdef PyObject* failure

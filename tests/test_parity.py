@@ -27,6 +27,7 @@ PUBLIC_NAMES = {
         "ConnectionLost",
         "Deadlock",
         "Reactor",
+        "VirtualClock",
         "dump_on_signal",
         "in_thread",
         "sleep",
@@ -37,8 +38,7 @@ PUBLIC_NAMES = {
     ),
     *("nonblocking_accept", "nonblocking_connect", "nonblocking_handshake", "nonblocking_read", "nonblocking_recvfrom"),
     *("nonblocking_sendto", "nonblocking_write", "Channel", "ChannelClosed", "Event", "Lock", "Semaphore"),
-    *("Profile", "profile"),
-    *("first", "gather", "map_in", "run_in", "spawn"),
+    *("first", "gather", "map_in", "run_in", "spawn", "Profile", "profile"),
 }
 
 

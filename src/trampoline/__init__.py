@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
     from trampoline._together import first, gather
+    from trampoline._virtual import VirtualClock
     from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
@@ -56,6 +57,7 @@ __all__ = [
     "Suspension",
     "TailCall",
     "Trampoline",
+    "VirtualClock",
     "accelerated",
     "call",
     "consumer",
@@ -84,7 +86,10 @@ __all__ = [
 _HOMES = {
     "ChannelClosed": "_waited",
     "Deadlock": "_deadlock",
+    "Profile": "_profile",
+    "profile": "_profile",
     "Reactor": "_reactor",
+    "VirtualClock": "_virtual",
     "dump_on_signal": "_dump",
     "first": "_together",
     "gather": "_together",
@@ -93,9 +98,7 @@ _HOMES = {
     "run_in": "_executors",
     "Event": "_synchronising",
     "Lock": "_locks",
-    "Profile": "_profile",
     "Semaphore": "_locks",
-    "profile": "_profile",
     "sleep": "_time",
     "timeout": "_time",
 }

@@ -31,12 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     demo_parser = commands.add_parser("demo", help="show what it does on real input, beside PEP 342's recipe")
     demo_parser.add_argument("--files", type=_positive, metavar="N", help="walk only the first N files")
-    commands.add_parser("profile", add_help=False, help="profile a script or a module as it runs")
     ps_parser = commands.add_parser("ps", help="print who waits where in another process (CPython 3.14)")
     ps_parser.add_argument("pid", type=_positive, metavar="PID", help="the process's number")
     ps_parser.add_argument("--locals", action="store_true", help="print the variables, too")
     ps_parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="wait so long for the answer (default: 5)")
     ps_parser.add_argument("--nudge", action="store_true", help="stop it for a moment, which ends a wait (a shell may say so)")
+    commands.add_parser("profile", add_help=False, help="profile a script or a module as it runs")
     chosen = parser.parse_args(arguments)
     if chosen.command == "demo":
         from trampoline._demo import demo

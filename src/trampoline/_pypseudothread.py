@@ -294,6 +294,7 @@ class Pseudothread:
         suspension = self._trampoline._parked.pop(self, None)
         if suspension is None:
             raise self._misuse(verb)
+        self._trampoline._outside.discard(self)
         self._payload, self._state = None, TAKEN
         if type(suspension) is Pseudothread and suspension._joiners:
             suspension._joiners.pop(self, None)
