@@ -181,3 +181,10 @@ def inside(request, core, monkeypatch):
 
     on_core(core, monkeypatch)
     return Inside(pytest.importorskip(request.param, reason="uvloop is an extra: not on Windows and PyPy").new_event_loop)
+
+
+def pytest_collection_finish():
+    """Leave what pytest has made out of every later gc.collect(), of which the tests do many thousands."""
+    if hasattr(gc, "freeze"):
+        gc.collect()
+        gc.freeze()
