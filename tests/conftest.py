@@ -12,6 +12,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from counting import Clock
 
 import trampoline
 from trampoline._trampoline import Layer
@@ -181,3 +182,18 @@ def inside(request, core, monkeypatch):
 
     on_core(core, monkeypatch)
     return Inside(pytest.importorskip(request.param, reason="uvloop is an extra: not on Windows and PyPy").new_event_loop)
+
+
+@pytest.fixture
+def clock():
+    """A clock that goes on only when it is told to."""
+    return Clock()
+
+
+@pytest.fixture
+def collector(core, clock):
+    """The collector of this thread."""
+    collector = core.module.Collector(clock)
+    assert core.module.collect(collector) is None
+    yield collector
+    core.module.collect(None)
