@@ -1,4 +1,4 @@
-"""What a collector counts on all the ways a turn is made: by hand, nested, overridden, at once; and its timeline. Numbers worked out by hand."""
+"""What a collector counts however a turn is made: by hand, nested, overridden, at once; and its timeline. Worked out by hand."""
 
 import collections
 import contextvars
