@@ -122,8 +122,11 @@ cdef bint throws_at_once(BaseTrampoline t) noexcept:
     if answer == NULL:
         PyErr_Clear()
         return False
+    cdef int yes = PyObject_IsTrue(answer)
     Py_DECREF(<object>answer)
-    return answer == <PyObject*>True
+    if yes < 0:
+        PyErr_Clear()
+    return yes > 0
 
 
 # What others than the run loop do with a sleep: its methods.
