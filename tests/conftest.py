@@ -12,6 +12,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from counting import Clock
 
 import trampoline
 from trampoline._trampoline import Layer
@@ -188,3 +189,16 @@ def pytest_collection_finish():
     if hasattr(gc, "freeze"):
         gc.collect()
         gc.freeze()
+@pytest.fixture
+def clock():
+    """A clock that goes on only when it is told to."""
+    return Clock()
+
+
+@pytest.fixture
+def collector(core, clock):
+    """The collector of this thread."""
+    collector = core.module.Collector(clock)
+    assert core.module.collect(collector) is None
+    yield collector
+    core.module.collect(None)
