@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from bench import _programs
+from bench import _programs, _simulation
 from bench._implementation import Implementation
 from bench._measure import SkippedError, TooLongError, Unit, clock, timed
 from bench._workloads import FIB
@@ -241,6 +241,10 @@ class Simpy(Yielding):
         """Run the process till it ends."""
         environment = self.library.Environment()
         return environment.run(environment.process(function(environment, *args)))
+
+    def simulation(self, which: str) -> Unit:
+        """Time simulated sleepers, or the bank."""
+        return timed(_simulation.program(_simulation.Simpy(self.library), which))
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` processes have begun to wait for one event."""

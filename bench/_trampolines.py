@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench import _profiling, _programs, _synchronising, _together
+from bench import _profiling, _programs, _simulation, _synchronising, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock, timed
 from bench._native import consumer_unit
@@ -286,6 +286,14 @@ class CCore(Core):
     name = "C core"
     module = "trampoline._ctrampoline"
 
+    def simulation(self, which: str) -> Unit:
+        """Time simulated sleepers, or the bank."""
+        import trampoline
+
+        if not trampoline.accelerated:
+            raise SkippedError("TRAMPOLINE_NO_EXTENSIONS is set: the package is on the other core")
+        return timed(_simulation.program(_simulation.Ours(trampoline), which))
+
 
 class PythonCore(Core):
     """The core in Python."""
@@ -293,6 +301,7 @@ class PythonCore(Core):
     name = "Python core"
     module = "trampoline._pytrampoline"
     environment: ClassVar[dict[str, str]] = {"TRAMPOLINE_NO_EXTENSIONS": "1"}
+    without: ClassVar[dict[str, str]] = {"simulation": "sleep() and timeout() are those of the core in use"}
 
 
 class PyPI(Trampolining):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bench._simulation import CUSTOMERS, SLEEPERS, SLEEPS
 from bench._synchronising import HOLDERS, ITEMS, SIZES, TIMES
 from bench._together import FEW, MANY
 
@@ -303,6 +304,15 @@ WORKLOADS: tuple[Workload, ...] = (
         least=5,
         limit=60.0,
         patience=60.0,
+    ),
+    Workload(
+        "simulation",
+        f"Simulated time. `sleepers`: {SLEEPERS:,} pseudothreads (processes) that sleep {SLEEPS} times each, for random times; figure: one "
+        f'sleep. `bank`: SimPy\'s example "Bank renege" with {CUSTOMERS:,} customers; figure: one customer. Random numbers included.',
+        (Column("sleepers", "sleepers", SLEEPERS * SLEEPS), Column("bank", "bank", CUSTOMERS)),
+        (Column("sleepers", "sleepers", SLEEPERS * SLEEPS), Column("bank", "bank", CUSTOMERS)),
+        (Divisor("s", "simpy", None, "SimPy, same column"),),
+        seconds=1.0,
     ),
     Workload(
         "wake",

@@ -151,6 +151,8 @@ cdef extern from *:
     long PyLong_AsLong(PyObject*) noexcept
     long long PyLong_AsLongLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
+    PyObject* PyFloat_FromDouble(double) noexcept
+    double Py_HUGE_VAL
     int PyObject_IsTrue(PyObject*) noexcept
     PyObject* PyExc_Exception
     PyObject* PyExc_StopIteration
@@ -170,6 +172,19 @@ cdef extern from *:
 cdef extern from "_call.h":
     PyTypeObject ct_call_type
     object ct_make_call(object, object, object, object)
+
+cdef extern from "_sleep.h":
+    ctypedef struct ct_Sleep:
+        double seconds
+        unsigned long long number
+        PyObject* pseudothread
+        PyObject* deadline
+        PyObject* error
+        char limits, told
+    PyTypeObject* ct_sleep_type
+    PyTypeObject* ct_limit_type
+    object ct_make_sleep(object, object)
+    object ct_make_limit(object)
 
 cdef extern from "_operation.h":
     ctypedef struct ct_Operation:

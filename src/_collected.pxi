@@ -6,11 +6,13 @@ Part of `_ctrampoline.pyx`.
 cdef traverseproc traverse_rest_of_pseudothread = (<PyTypeObject*>Pseudothread).tp_traverse
 cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse
 cdef traverseproc traverse_rest_of_trampoline = (<PyTypeObject*>BaseTrampoline).tp_traverse
+cdef traverseproc traverse_rest_of_timers = (<PyTypeObject*>Timers).tp_traverse
 cdef traverseproc traverse_rest_of_channel = (<PyTypeObject*>Channel).tp_traverse
 cdef clear_function clear_rest_of_channel = <clear_function>(<PyTypeObject*>Channel).tp_clear
 cdef clear_function clear_rest_of_pseudothread = <clear_function>(<PyTypeObject*>Pseudothread).tp_clear
 cdef clear_function clear_rest_of_queue = <clear_function>(<PyTypeObject*>Queue).tp_clear
 cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>BaseTrampoline).tp_clear
+cdef clear_function clear_rest_of_timers = <clear_function>(<PyTypeObject*>Timers).tp_clear
 
 
 cdef int traverse_pseudothread(PyObject* self, visitproc visit, void* argument) noexcept:
@@ -90,6 +92,21 @@ cdef int clear_trampoline(PyObject* self) noexcept:
     return failed
 
 
+cdef int traverse_timers(PyObject* self, visitproc visit, void* argument) noexcept:
+    cdef size_t index
+    cdef int stop = 0
+    for index in range((<Timers>self).count):
+        stop = show((<Timers>self).heap[index].item, visit, argument)
+        if stop:
+            return stop
+    return traverse_rest_of_timers(self, visit, argument)
+
+
+cdef int clear_timers(PyObject* self) noexcept:
+    drop_deadlines(<Timers>self)
+    return clear_rest_of_timers(self)
+
+
 (<PyTypeObject*>Pseudothread).tp_traverse = <traverseproc>traverse_pseudothread
 (<PyTypeObject*>Pseudothread).tp_clear = <inquiry>clear_pseudothread
 (<PyTypeObject*>Queue).tp_traverse = <traverseproc>traverse_queue
@@ -99,3 +116,5 @@ cdef int clear_trampoline(PyObject* self) noexcept:
 (<PyTypeObject*>Channel).tp_clear = <inquiry>clear_channel
 (<PyTypeObject*>BaseTrampoline).tp_traverse = <traverseproc>traverse_trampoline
 (<PyTypeObject*>BaseTrampoline).tp_clear = <inquiry>clear_trampoline
+(<PyTypeObject*>Timers).tp_traverse = <traverseproc>traverse_timers
+(<PyTypeObject*>Timers).tp_clear = <inquiry>clear_timers

@@ -11,7 +11,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 """
 
 cimport cython
-from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc
+from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
@@ -27,10 +27,12 @@ from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_ty
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
 from trampoline._base import no_result, note_on, place_of, yield_itself
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
+from trampoline._base import resumed
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
-    "is_coroutine", "spawn",
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
+    "call", "collect", "collect_threads", "is_coroutine", "sleep", "spawn",
 ]
 
 cdef dict kinds = _kinds
@@ -49,6 +51,8 @@ cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_untaken = "_untaken", word_taken = "taken"
+cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
+cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
 include "_collector.pxi"
@@ -63,6 +67,7 @@ cdef class BaseTrampoline:
 
     def __cinit__(self, *args, **kwargs):
         self.handing = []
+        self.outside = set()
         self.any_queue = self.own = Queue.__new__(Queue)
         enlist(self)
         check_overridden(self)
@@ -252,6 +257,29 @@ cdef class BaseTrampoline:
             p = (<Pseudothread>p).near[1]
         return found
 
+    @property
+    def _any_parked(self):
+        return self.first_parked != NULL
+
+    @property
+    def _timers(self):
+        return self.any_timers
+
+    @_timers.setter
+    def _timers(self, timers):
+        self.any_timers = timers
+        self.timers = timers if type(timers) is Timers else None
+        self.virtual = timers is not None and timers.virtual
+
+    @property
+    def _outside(self):
+        return self.outside
+
+    def _begin_time(self, clock):
+        """Make the timers of that clock, and return them."""
+        self._timers = Timers(clock)
+        return self.any_timers
+
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""
         return False
@@ -299,33 +327,7 @@ cdef class BaseTrampoline:
 call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
 
 
-def _live():
-    """Return all trampolines that there are, the newest first."""
-    cdef PyObject* t = newest
-    found = []
-    while t != NULL:
-        if Py_REFCNT(t) > 0:  # else it is just going
-            found.append(<object>t)
-        t = (<BaseTrampoline>t).after
-    return found
-
-
-cdef void enlist(BaseTrampoline t) noexcept:
-    global newest
-    t.after = newest
-    if newest != NULL:
-        (<BaseTrampoline>newest).before = <PyObject*>t
-    newest = <PyObject*>t
-
-
-cdef void strike_off(BaseTrampoline t) noexcept:
-    global newest
-    if t.before != NULL:
-        (<BaseTrampoline>t.before).after = t.after
-    else:
-        newest = t.after
-    if t.after != NULL:
-        (<BaseTrampoline>t.after).before = t.before
+include "_listed.pxi"
 
 
 cdef begin(BaseTrampoline t):
@@ -354,6 +356,8 @@ include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
+include "_timers.pxi"
+include "_sleep.pxi"
 
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.

@@ -144,7 +144,7 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
         if failure == NULL:
-            failure = suspend(suspension, p)
+            failure = suspend(t, p, suspension)
         Py_DECREF(<object>suspension)
         if failure == NULL or p.state == ENDED:
             return failure
@@ -154,6 +154,8 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
     failure = NULL
     if p.state == PARKED:
+        if t.outside:
+            t.outside.discard(p)
         unlink(t, p)
         p.state = RUNNING
         if p.levels != NULL:
@@ -164,10 +166,29 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     return failure
 
 
-cdef inline PyObject* suspend(PyObject* suspension, Pseudothread p) noexcept:
+cdef inline PyObject* suspend(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
+    cdef PyObject* failure = NULL
+    if Py_TYPE(suspension) == ct_sleep_type:
+        return fall_asleep(t, p, suspension)
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
         return join(p, <Pseudothread>suspension)
-    return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+    if Py_TYPE(suspension) == ct_limit_type:
+        return begin_limit(t, p, suspension)
+    if t.virtual:
+        failure = note_outside(t, suspension, p)
+    return failure if failure != NULL else dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_suspend, <PyObject*>p))
+
+
+cdef PyObject* note_outside(BaseTrampoline t, PyObject* suspension, Pseudothread p) noexcept:
+    """Note, as the clock is virtual, if something outside will resume `p`. Return an error or NULL."""
+    cdef PyObject* failure = NULL
+    try:
+        if (<object>suspension).external:
+            t.outside.add(p)
+    except BaseException as error:
+        Py_INCREF(error)
+        failure = <PyObject*>error
+    return failure
 
 
 cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
@@ -183,7 +204,7 @@ cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
 
 cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
-        return NULL  # unpark() did it
+        return NULL  # no_more_parked() did it
     return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
@@ -193,7 +214,14 @@ cdef PyObject* unpark(Pseudothread p, verb) except NULL:
     if p.state != PARKED:
         raise p._misuse(verb)
     suspension, p.value, p.state = p.value, NULL, TAKEN
-    unlink(p.trampoline, p)
+    no_more_parked(p.trampoline, p, suspension)
+    return suspension
+
+
+cdef void no_more_parked(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
+    """Have nothing know any more that `p` was parked for that."""
+    if t.outside:
+        t.outside.discard(p)
+    unlink(t, p)
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
         leave_joiners(<Pseudothread>suspension, p)
-    return suspension

@@ -78,23 +78,7 @@ cdef class Pseudothread:
 
         RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
         """
-        error = exception_of("throw()", error)
-        cdef PyObject* suspension = unpark(self, "throw into")
-        if self.levels != NULL:
-            woke(self)
-        Py_INCREF(error)
-        cdef BaseTrampoline t = self.trampoline
-        t.leaving += 1
-        cdef PyObject* failure = withdraw(suspension, self)
-        self.value = <PyObject*>error
-        self.special = self.special & ~PROMPTLY | THROWING
-        cdef PyObject* other = go_on(t, self)
-        t.leaving -= 1
-        Py_DECREF(<object>suspension)
-        if failure == NULL:
-            failure, other = other, NULL
-        Py_XDECREF(other)
-        leave(failure)
+        leave(throw_parked(self, exception_of("throw()", error)))
 
     def close(self):
         """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
@@ -271,6 +255,30 @@ cdef class Pseudothread:
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]
         return misuse(verb, self, why)
+
+
+cdef PyObject* throw_parked(Pseudothread p, error) noexcept:
+    """Queue `p` for `error` to be thrown in. Return an error or NULL."""
+    cdef PyObject* suspension = p.value
+    cdef BaseTrampoline t = p.trampoline
+    if p.state != PARKED:
+        return refuse(p, "throw into")
+    p.value, p.state = NULL, TAKEN
+    no_more_parked(t, p, suspension)
+    if p.levels != NULL:
+        woke(p)
+    Py_INCREF(error)
+    t.leaving += 1
+    cdef PyObject* failure = withdraw(suspension, p)
+    p.value = <PyObject*>error
+    p.special = p.special & ~PROMPTLY | THROWING
+    cdef PyObject* other = go_on(t, p)
+    t.leaving -= 1
+    Py_DECREF(<object>suspension)
+    if failure == NULL:
+        failure, other = other, NULL
+    Py_XDECREF(other)
+    return failure
 
 
 cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure) noexcept:

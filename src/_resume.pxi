@@ -109,6 +109,8 @@ cdef inline int meaning(PyObject** got) noexcept:
         return VALUE
     if Py_TYPE(got[0]) == ct_operation_type:
         return PROMPT
+    if Py_TYPE(got[0]) == ct_sleep_type or Py_TYPE(got[0]) == ct_limit_type:
+        return WAIT
     if PyCoro_CheckExact(got[0]):
         return CALL
     if Py_TYPE(got[0]) == <PyTypeObject*>Pseudothread:

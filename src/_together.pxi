@@ -85,6 +85,8 @@ cdef PyObject* give_outcome(Pseudothread joiner, Pseudothread ended) noexcept:
         joiner.value = ended.value
         Py_INCREF(<object>ended.value)
     unlink(t, joiner)
+    if joiner.levels != NULL:
+        woke(joiner)
     t.leaving += 1
     failure = go_on(t, joiner)
     t.leaving -= 1
@@ -238,11 +240,11 @@ cdef PyObject* count_end(Group group, Pseudothread child, bint* good) noexcept:
     good[0] = True
     if group.decided is None and (failed or group.any or not group.running):
         group.decided = child
-        return wake(group.waiter, <PyObject*>group.suspension, group.running > 0)
+        return wake_waiter(group.waiter, <PyObject*>group.suspension, group.running > 0)
     return NULL
 
 
-cdef PyObject* wake(Pseudothread waiter, PyObject* suspension, bint first) noexcept:
+cdef PyObject* wake_waiter(Pseudothread waiter, PyObject* suspension, bint first) noexcept:
     """Queue `waiter`, `first` if that can be, if it is still parked for that. Return an error or NULL."""
     cdef BaseTrampoline t = waiter.trampoline
     cdef PyObject* failure
@@ -250,6 +252,8 @@ cdef PyObject* wake(Pseudothread waiter, PyObject* suspension, bint first) noexc
         return NULL
     waiter.value, waiter.state = NULL, TAKEN
     unlink(t, waiter)
+    if waiter.levels != NULL:
+        woke(waiter)
     t.leaving += 1
     failure = go_on_first(t, waiter, first)
     t.leaving -= 1

@@ -27,7 +27,9 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
                 break
             if t.held_coroutine != NULL or t.held_sent != NULL:
                 release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
-            elif not waits(t, &failure):
+            elif t.virtual and t.timers is not None and t.timers.alone and not t.outside and not t.leaving and jumps(t, &failure):
+                pass
+            elif failure != NULL or not waits(t, &failure):
                 break
             continue
         let_go_before(t, entry)
@@ -63,6 +65,13 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             if failure != NULL:
                 break
     return failure
+
+
+cdef inline bint jumps(BaseTrampoline t, PyObject** failure) noexcept:
+    """Have virtual time pass. Return whether there was a deadline, and all went well."""
+    cdef bint jumped
+    failure[0] = jump_to_next(t.timers, &jumped)
+    return jumped and failure[0] == NULL
 
 
 cdef PyObject* look_around(BaseTrampoline t) noexcept:

@@ -19,9 +19,9 @@ class Jumping(Reactor):
     def poll(self, timeout=None):
         self.polls += 1
         if timeout is None and not self._due:
-            deadlines = [when for when, _, deadline in self._deadlines if deadline.ready is not None]
-            assert deadlines, "run() would wait for ever"
-            self.now = max(self.now, min(deadlines))
+            left = self.left()
+            assert left is not None, "run() would wait for ever"
+            self.now += max(0, left)
         return super().poll(0)
 
 

@@ -327,6 +327,28 @@ def test_run_returns_what_the_last_entry_returned(core):
     assert t.run() is None
 
 
+@pytest.mark.parametrize("parked", [False, True])
+@pytest.mark.parametrize("many", [2, 3])
+def test_turns_are_taken_in_order_however_many_there_are(core, park, many, parked):
+    """Now and then the run loop looks at the clock: not in the middle of a round."""
+
+    def takes_turns(name):
+        for _ in range(2500):
+            log.append(name)
+            yield value(name)
+
+    def waits():
+        yield park
+
+    log, t = [], core.Trampoline()
+    if parked:
+        t.add(waits())
+    for name in range(many):
+        t.add(takes_turns(name))
+    t.run()
+    assert log == [*range(many)] * 2500
+
+
 def test_stop_ends_run_after_the_turn_and_keeps_the_queue(core):
     log = []
 

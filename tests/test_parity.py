@@ -27,6 +27,7 @@ PUBLIC_NAMES = {
         "ConnectionLost",
         "Deadlock",
         "Reactor",
+        "VirtualClock",
         "dump_on_signal",
         "in_thread",
         "sleep",

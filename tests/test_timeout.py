@@ -80,7 +80,7 @@ def test_what_swallows_the_end_of_its_time_goes_on_and_its_caller_is_told_all_th
 
     end = 9 if then == "waits" else 3
     assert outcome(t, limited(t, 3, callee())) == (up(3), end)
-    assert log == ["_Expired", end]
+    assert log == ["Expired", end]
 
 
 def test_no_except_clause_for_errors_or_for_closing_swallows_it(t):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trampoline._threads import in_thread
     from trampoline._time import sleep, timeout
     from trampoline._together import first, gather
+    from trampoline._virtual import VirtualClock
     from trampoline._waited import ChannelClosed
     from trampoline.nonblocking import (
         ConnectionLost,
@@ -56,6 +57,7 @@ __all__ = [
     "Suspension",
     "TailCall",
     "Trampoline",
+    "VirtualClock",
     "accelerated",
     "call",
     "consumer",
@@ -87,6 +89,7 @@ _HOMES = {
     "Profile": "_profile",
     "profile": "_profile",
     "Reactor": "_reactor",
+    "VirtualClock": "_virtual",
     "dump_on_signal": "_dump",
     "first": "_together",
     "gather": "_together",

@@ -113,6 +113,10 @@ cdef class BaseTrampoline:
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
     cdef double look_at  # when to look next at what waits
+    cdef object any_timers  # from the first deadline on; None if the reactor has its own
+    cdef Timers timers  # the same if it is one of ours, else None
+    cdef bint virtual  # whether their clock jumps
+    cdef set outside  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
     cdef list handing
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
     cdef Collector own_collector, collecting
@@ -130,6 +134,30 @@ cdef class BaseTrampoline:
     cdef object __weakref__
 
 
+cdef struct Entry:
+    double when
+    unsigned long long number  # in the order of making: of two at the same moment the earlier comes first
+    PyObject* item
+
+
+cdef class VirtualClock:
+    cdef double shown, quiet
+
+
+cdef class Deadline:
+    cdef double moment
+    cdef unsigned long long number  # of its entry, 0 if that does not count any more
+    cdef object call
+
+
+cdef class Timers:
+    cdef Entry* heap
+    cdef size_t count, room, cancelled
+    cdef unsigned long long number  # of the last entry
+    cdef object clock
+    cdef VirtualClock ours  # the clock, if it is one of ours, else None
+    cdef bint virtual
+    cdef bint alone  # whether no reactor is in use
 cdef class Node:
     cdef Node parent_node, last
     cdef PyObject* last_code  # of what was called from here last, and went to the node `last`

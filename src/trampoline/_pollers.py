@@ -15,6 +15,8 @@ class Selectors:
         self._selector = selectors.DefaultSelector()
         self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
         self.close = self._selector.close
+        if hasattr(self._selector, "fileno"):
+            self.fileno = self._selector.fileno
 
     def poll(self, timeout: float | None) -> list[tuple[int, int]]:
         return [(key.fd, mask) for key, mask in self._selector.select(timeout)]

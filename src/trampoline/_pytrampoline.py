@@ -12,8 +12,9 @@ when the next entry has been taken from the queue and not yet called (the recipe
 enters a traceback, it is cut off again before the error goes on.
 
 Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
-`_pytogether.py`, who waits for the end of a pseudothread.
-Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what; `_pylevels.py`, how.
+`_pytogether.py`, who waits for the end of a pseudothread;
+`_pytimers.py`, time. Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what;
+`_pylevels.py`, how.
 """
 
 from __future__ import annotations
@@ -27,14 +28,16 @@ from trampoline._base import call, describe, exception_of, is_coroutine, no_copy
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
-from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import OWN_CODES, THROWING, behind
+from trampoline._pypseudothread import Pseudothread
+from trampoline._pyqueue import Queue
+from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
+from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
 
 __all__ = [
-    "BaseTrampoline", "Channel", "Collector", "Group", "Node", "Pseudothread", "Queue", "call", "collect", "collect_threads",
-    "is_coroutine", "spawn",
+    "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
+    "call", "collect", "collect_threads", "is_coroutine", "sleep", "spawn",
 ]  # fmt: skip
 
 _all = []  # weak references to all trampolines, the oldest first, and to some that are gone
@@ -45,8 +48,9 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_overridden",
-        "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_token", "_waker_", "__weakref__",
+        "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
+        "_overridden", "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_timers", "_token", "_waker_",
+        "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -65,6 +69,8 @@ class BaseTrampoline(Turns):
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
+        self._timers = None  # the deadlines, from the first on; None if the reactor has its own
+        self._outside = set()  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
         self._own_collector = None
         self._era = None  # while it collects: with which collector, and that from when on
         self._token = None  # what that collector is to be told at the end of run()
@@ -231,6 +237,15 @@ class BaseTrampoline(Turns):
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
         return list(self._parked)
+
+    @property
+    def _any_parked(self):
+        return bool(self._parked)
+
+    def _begin_time(self, clock):
+        """Make the timers of that clock, and return them."""
+        self._timers = Timers(clock)
+        return self._timers
 
     def _wait(self):
         """Wait until something is queued. Return whether there is anything to run again."""

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
-from trampoline._pypseudothread import ENDED, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
+from trampoline._pypseudothread import Pseudothread
+from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
+    ENDED,
     INTERRUPTED,
     MISSING,
     OWED,
     OWN_CODES,
+    PARKED,
     PROMPTLY,
+    QUEUED,
+    RUNNING,
+    TAKEN,
     THROWING,
     behind,
     caught,
@@ -28,8 +33,8 @@ from trampoline._pyresume import (
 from trampoline._pytogether import Spawning, hand_out, join
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
-_TURNS = 1000  # at most so many turns before the run loop looks at anything else
-_FEW = 32  # the same while something is parked: then it looks at the clock
+_DOWN_FROM_TURNS = range(999, -1, -1)  # at most so many turns before the run loop looks at anything else
+_DOWN_FROM_FEW = range(31, -1, -1)  # the same while something is parked: then it looks at the clock
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
 
@@ -123,7 +128,7 @@ class Turns:
         p._payload = None
         p._state, self._current = RUNNING, p
         try:
-            for _ in repeat(None, _FEW if self._parked or self._limits else _TURNS):
+            for more in _DOWN_FROM_FEW if self._parked or self._limits else _DOWN_FROM_TURNS:
                 sent = let_go = None  # an entry has been taken: now goes what the last turn let go
                 promptly[0] = MOST_PROMPT
                 while True:
@@ -190,7 +195,7 @@ class Turns:
                     if p._levels is not None:
                         p._levels.failed(p)
                 got = None
-                if not self._alone or entries is None or "schedule" in attributes:
+                if not more or not self._alone or entries is None or "schedule" in attributes:
                     break
                 if entries:
                     p._payload, p._state = value, QUEUED
@@ -251,6 +256,8 @@ class Turns:
                 if type(suspension) is Pseudothread:
                     join(p, suspension)
                 else:
+                    if self._timers is not None and self._timers.virtual and suspension.external:
+                        self._outside.add(p)
                     suspension.suspend(p)
                 return
         except BaseException as raised:
@@ -260,6 +267,7 @@ class Turns:
             if p._state == ENDED:
                 raise error
             parked = self._parked.pop(p, None) is not None
+            self._outside.discard(p)
             if parked and p._levels is not None:
                 p._levels.woken()
             p._payload = error  # in place of what it was resumed with, if that was done already

@@ -21,11 +21,10 @@ import socket
 import sys
 import weakref
 from contextlib import suppress
-from heapq import heapify, heappop, heappush
-from itertools import count
 from time import monotonic
 
 from trampoline._base import describe
+from trampoline._core import core
 from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of
 from trampoline._pollers import Asleep, Selectors
 
@@ -42,39 +41,28 @@ if TYPE_CHECKING:
 _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
 _LONGEST = 1.0  # seconds of one system call: a signal that comes just before it does not end it, and on Windows none does
-_MANY = 100  # cancelled deadlines that may lie about
 _VAIN = 1000  # times in a row that the selector says something is ready and it is not
 _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
-
-
-class Deadline:
-    """A moment, in seconds of the reactor's clock, and what is called then; None if it was called or cancelled."""
-
-    __slots__ = ("ready", "when")
-
-    def __init__(self, when: float, ready: Ready | None) -> None:
-        self.when, self.ready = when, ready
 
 
 class Reactor:
     """Files and deadlines. `clock` gives seconds and never goes back. For one thread, but for what says otherwise."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
         self.clock = clock
+        self._timers = core.Timers(clock) if _timers is None else _timers  # those of its trampoline, on whichever core that is
+        self._timers.alone = False
         self._files: dict[int, Watched] = {}
         self._waits = 0  # how many wait for a file
         self._due: list[Ready] = []  # whose file was closed
         self._vain = 0
-        self._deadlines: list[tuple[float, int, Deadline]] = []
-        self._cancelled = 0
-        self._numbers = count()
         self._open()
         _reactors.add(self)
 
     @property
     def waiting(self) -> bool:
         """Whether a file or a deadline is waited for: if not, only a knock ends `poll()`."""
-        return self._waits > 0 or len(self._deadlines) > self._cancelled or bool(self._due)
+        return self._waits > 0 or len(self._timers) > 0 or bool(self._due)
 
     def watch(self, file: Any, writing: bool, ready: Ready) -> Watched:
         """Have `ready()` called once, by `dispatch()`, when `file` can be read (if `writing`, written). Return a handle for `unwatch()`.
@@ -116,38 +104,25 @@ class Reactor:
         if watched.file is None:
             self._register(watched, self._wanted(watched))
 
-    def at(self, when: float, ready: Ready) -> Deadline:
+    def at(self, when: float, ready: Ready) -> core.Deadline:
         """Have `ready()` called once, by `dispatch()`, when the clock shows `when` seconds. Return a handle for `cancel()`.
 
         Where Ctrl-C strikes just as it is called it may be called again. ValueError if `when` is nan.
         """
-        if when != when:
-            raise ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(self.clock)}, should give numbers")
-        if self._cancelled > _MANY and self._cancelled > len(self._deadlines) // 2:
-            left = [entry for entry in self._deadlines if entry[2].ready is not None]
-            heapify(left)
-            dropped = len(self._deadlines) - len(left)
-            self._deadlines = left
-            self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
-        deadline = Deadline(when, ready)
-        heappush(self._deadlines, (when, next(self._numbers), deadline))
-        return deadline
+        return self._timers.at(when, ready)
 
-    def cancel(self, deadline: Deadline) -> None:
+    def cancel(self, deadline: core.Deadline) -> None:
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
-        if deadline.ready is None:
-            return
-        deadline.ready = None
-        self._cancelled += 1
+        self._timers.cancel(deadline)
+
+    def left(self) -> float | None:
+        """Return the seconds until the next deadline, None if there is none; of a virtual clock None, too, if that must jump first."""
+        return self._timers.left()
 
     def poll(self, timeout: float | None = None) -> Events:
         """Wait for something to be ready, until the next deadline or a knock, at most `timeout` seconds. Return what `dispatch()` takes."""
-        deadlines = self._deadlines
-        while deadlines and deadlines[0][2].ready is None:
-            heappop(deadlines)
-            self._cancelled -= 1
-        if deadlines:
-            left = deadlines[0][0] - self.clock()
+        left = self._timers.left()
+        if left is not None:
             timeout = left if timeout is None or left < timeout else timeout
         if timeout is not None and timeout <= 0 or self._due:
             return self._selector.poll(0)
@@ -161,35 +136,21 @@ class Reactor:
         return self._selector.poll(timeout)
 
     def _poll_for_long(self, timeout: float | None) -> Events:
-        until = None if timeout is None else self.clock() + timeout
+        clock = monotonic if self._timers.virtual else self.clock  # one that jumps stands still meanwhile
+        until = None if timeout is None else clock() + timeout
         while timeout is None or timeout > _LONGEST:
             events = self._selector.poll(_LONGEST)
             if events:
                 return events
             if until is not None:
-                timeout = until - self.clock()
+                timeout = until - clock()
         return self._selector.poll(max(0, timeout))
 
     def dispatch(self, events: Events) -> None:
         """Call what is due: deadlines first, in their order, then for files."""
         while self._due:
             self._due.pop()()
-        deadlines = self._deadlines
-        if deadlines:
-            now = self.clock()
-            while deadlines and deadlines[0][0] <= now:
-                deadline = deadlines[0][2]
-                if deadline.ready is None:
-                    heappop(deadlines)
-                    self._cancelled -= 1
-                    continue
-                try:
-                    deadline.ready()
-                except Exception:
-                    self.cancel(deadline)
-                    raise
-                self.cancel(deadline)  # last: where Ctrl-C strikes before, it is called again
-                deadlines = self._deadlines
+        self._timers.fire()
         files, only_read, only_write = self._files, ~self._write, ~self._read
         vain = bool(events)
         for fd, event in events:  # other bits, an error or a hang-up, end both ways of waiting
@@ -229,6 +190,12 @@ class Reactor:
         with suppress(OSError):  # so many knocks that one more says nothing new; or closed meanwhile, and nobody waits
             self._knocker.send(b"\0")
 
+    def fileno(self) -> int | None:
+        """Return the number of a descriptor that can be read when a file is ready or somebody has knocked; None if the system has none."""
+        fileno: Callable[[], int] | None = getattr(self._selector, "fileno", None)
+        number = -1 if fileno is None else fileno()
+        return None if number < 0 else number
+
     def close(self) -> None:
         """Let go all that the operating system holds for it. It cannot be used again."""
         _reactors.discard(self)
@@ -236,9 +203,10 @@ class Reactor:
         self._door.close()
         self._knocker.close()
         self._files.clear()
-        self._deadlines.clear()
+        self._timers.clear()
+        self._timers.alone = True
         self._due.clear()
-        self._waits = self._cancelled = 0
+        self._waits = 0
 
     def __del__(self) -> None:
         if "_knocker" in self.__dict__:

@@ -222,7 +222,8 @@ class Untaken:
         text = f"Nobody joined pseudothread {self._name!r}{where}, which failed"
         hook = sys.unraisablehook
         if hook is not sys.__unraisablehook__:
-            hook(SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None))
+            told: Any = SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None)
+            hook(told)
         elif sys.stderr is not None:  # Python's own takes nothing but what Python itself made
             from traceback import format_exception
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from trampoline._base import AnyCoroutine
+    from trampoline._host import Host
     from trampoline._profile import Profile
     from trampoline._reactor import Reactor
     from trampoline._stacks import Snapshot
@@ -55,6 +56,8 @@ class Layer(Base):
     _clock: Callable[[], float] = staticmethod(monotonic)
     _own_reactor = True
     _posted: deque[Callable[[], object]] | tuple[()] = ()
+    _host: Host | None = None
+    _throws_at_once = True  # whether a limit may throw into what is parked without asking `_interrupt()`
 
     def __init__(
         self, *, reactor: Reactor | None = None, clock: Callable[[], float] | None = None, profile: bool | Profile = False
@@ -65,12 +68,15 @@ class Layer(Base):
             if not callable(clock):
                 raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}")
             self._clock = clock
+            if hasattr(clock, "jump"):
+                self._begin_time(clock)
         if reactor is not None:
             missing = [name for name in _ASKED_OF_A_REACTOR if not hasattr(reactor, name)]
             if missing:
                 raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}")
             self.reactor = reactor
             self._own_reactor = False
+            self._timers = self._timers_of(reactor)
         if profile is not False:
             from trampoline._profile import attached
 
@@ -81,7 +87,25 @@ class Layer(Base):
         """What knows when files are ready and deadlines have passed; made when it is first needed."""
         from trampoline._reactor import Reactor
 
-        return Reactor(self._clock)
+        return Reactor(self._clock, _timers=self._begin_time(self._clock) if self._timers is None else self._timers)
+
+    @staticmethod
+    def _timers_of(reactor: Reactor) -> core.Timers | None:
+        """Return the timers of a reactor, None if it has deadlines of its own, as one of the user's has."""
+        from trampoline._reactor import Reactor
+
+        kind = type(reactor)
+        ours = isinstance(reactor, Reactor) and kind.at is Reactor.at and kind.cancel is Reactor.cancel
+        return reactor._timers if ours else None
+
+    @property
+    def _keeper(self) -> Any:
+        """What keeps the deadlines, with `clock`, `at` and `cancel`."""
+        timers = self._timers
+        if timers is None:
+            reactor = self.reactor  # which may bring some
+            timers = self._timers
+        return reactor if timers is None else timers
 
     def close(self) -> None:
         """Close every pseudothread that is left, queued ones first, and empty the queue: all `finally` blocks run.
@@ -135,12 +159,63 @@ class Layer(Base):
     def _let_go(self) -> None:
         own = vars(self)
         own.pop("_posted", None)
+        if own.pop("_host", None) is not None:
+            self._waker = None
         if "_pool" in own:
             own.pop("_pool").shutdown(wait=False, cancel_futures=True)
         if "reactor" in own and self._own_reactor:
             own.pop("reactor").close()
+        if self._own_reactor and self._timers is not None:
+            self._timers.clear()
+
+    def step(self, timeout: float = 0, *, budget: float = 0.005) -> float | None:
+        """Make what turns are ready, for a host that has a loop of its own, and return the seconds until it shall call again.
+
+        What is queued has its turns, then what files, deadlines, other threads and those turns have made ready, until nothing is ready or
+        `budget` seconds are over: the rest keeps its place for the next step. If nothing is ready at first it waits for that, but at most
+        for `timeout` seconds. What is returned:
+
+        0               more is queued
+        a number        until the next deadline
+        `math.inf`      only a file, another thread or the host itself can wake what is parked; `fileno()` tells of the first two
+        None            nothing is left: `run()` would return
+
+        There is no Deadlock: the host may resume what nothing else can wake. An error that leaves a root leaves `step()`, as it does
+        `run()`, and all else stays queued. RuntimeError inside `run()` and `step()`; TypeError and ValueError for what are no seconds.
+        """
+        from trampoline._host import step
+
+        left, failure = step(self, super().run, timeout, budget)
+        if failure is None:
+            return left
+        context = failure.__context__
+        try:
+            raise failure
+        finally:
+            failure.__context__ = context  # raised in an `except` block of the user's it would have got one
+            del failure, context
+
+    def fileno(self) -> int:
+        """Return the number of a descriptor that can be read when `step()` has something to do, for the host's loop to watch.
+
+        A trampoline may so be given to `select`, `selectors` and the like. What is added or resumed between two steps, by whatever
+        thread, makes it readable, too; deadlines do not, what `step()` returns tells of them. It is another one after `close()` and, in the
+        child, after a fork. OSError where the system has none: call `step()` every few milliseconds there.
+        """
+        from trampoline._host import fileno
+
+        return fileno(self)
 
     def _wait(self) -> bool:
+        host = self._host
+        if host is not None and host.until is not None:
+            return host.wait(self)
+        timers = self._timers
+        if timers is not None and timers.virtual:
+            from trampoline._virtual import jumped
+
+            if jumped(self):
+                return True
         if "reactor" not in vars(self) or not self.reactor.waiting:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
@@ -161,8 +236,13 @@ class Layer(Base):
         return True
 
     def _look(self) -> None:
+        host, timers = self._host, self._timers
+        if host is not None and host.until is not None and host.late():
+            super().stop()
         if self._posted or "reactor" in vars(self) and self.reactor.waiting:
-            self._dispatch(self.reactor.poll(0))
+            events = self.reactor.poll(0)
+            if events or self._posted or timers is None or not timers.virtual:  # else it is for _wait() to say when time passes
+                self._dispatch(events)
 
     def _dispatch(self, events: Any) -> None:
         self.reactor.dispatch(events)

@@ -1,0 +1,504 @@
+"""Host loops: `step()` and `fileno()`. What a step does, what it says of the next one, and that a host is woken for nothing else."""
+
+import collections
+import gc
+import math
+import select
+import selectors
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+from simulated import ByHand
+from wires import LIMIT, pair
+
+from trampoline import Suspension, TailCall, VirtualClock, in_thread, nonblocking_read, nonblocking_write, readable, sleep, timeout
+
+WATCHED = pytest.mark.skipif(not hasattr(select, "epoll"), reason="this system has no descriptor to watch")
+
+
+@pytest.fixture
+def t(core):
+    """A trampoline with a step() that waits for no host."""
+    with core.Waiting() as made:
+        yield made
+    assert made._limits == 0
+
+
+def value(result):
+    return result
+    yield
+
+
+def waits(suspension):
+    return (yield suspension)
+
+
+def spins(log=None):
+    while True:
+        yield value(None)
+        if log is not None:
+            log.append(1)
+
+
+def fails(error):
+    yield value(None)
+    raise error
+
+
+class Host:
+    """A loop that steps when it has been told to by the step before or by the descriptor, and counts why."""
+
+    def __init__(self, t):
+        self.t, self.number = t, t.fileno()
+        self.reasons = collections.Counter()
+
+    def run(self):
+        """Be the loop, until nothing is left."""
+        end = time.monotonic() + LIMIT
+        while (left := self.t.step()) is not None:
+            assert time.monotonic() < end, "the host was not woken"
+            ready = select.select([self.t], [], [], min(left, LIMIT))[0]
+            self.reasons["file" if ready else "more" if left == 0 else "deadline"] += 1
+
+
+def test_what_a_step_says_of_the_next_one(t, park):
+    assert t.step() is None
+    p = t.add(waits(park))
+    assert t.step() == math.inf
+    assert p.state == "parked"
+    park.last.resume(5)
+    assert t.step() is None
+    assert p.result() == 5
+    t.add(waits(sleep(1000)))
+    assert 900 < t.step() <= 1000
+    t.add(waits(sleep(100)))
+    assert 90 < t.step() <= 100
+    t.add(spins())
+    assert t.step() == 0
+
+
+def test_a_step_makes_all_turns_that_are_ready_and_what_follows(t):
+    log = []
+
+    def root(n):
+        if n:
+            t.add(root(n - 1))
+        for _ in range(3):
+            yield sleep(0)
+        log.append(n)
+
+    t.add(root(4))
+    assert t.step(budget=LIMIT) is None
+    assert sorted(log) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("queue", ["own", "deque"])
+@pytest.mark.parametrize("budget", [0, 0.002])
+def test_what_never_ends_does_not_hold_up_the_host(t, queue, budget):
+    if queue == "deque":
+        t.queue = collections.deque()
+    logs = [], []
+    for log in logs:
+        t.add(spins(log))
+    for _ in range(20):
+        assert t.step(budget=budget) == 0
+        assert not t.running
+    assert len(logs[0]) > 2, "a step makes one turn at least"
+    assert abs(len(logs[0]) - len(logs[1])) <= 1, "they take turns over all steps"
+
+
+def test_a_step_that_may_wait_waits_for_what_is_ready_first(t, park):
+    started = time.monotonic()
+    p = t.add(waits(sleep(0.01)))
+    t.add(waits(sleep(1000)))
+    t.step()
+    assert t.step(LIMIT) > 900
+    assert p.done
+    q = t.add(waits(park))
+    t.step()
+    thread = threading.Timer(0.01, lambda: park.last.resume("from a thread"))
+    thread.start()
+    while (left := t.step(LIMIT)) == 0:  # while the thread is still in resume()
+        pass
+    assert left > 900
+    assert q.result() == "from a thread"
+    assert t.step(0.01) > 900
+    assert time.monotonic() < started + LIMIT
+    thread.join()
+
+
+def test_a_step_with_something_queued_does_not_wait(t):
+    t.add(waits(sleep(1000)))
+    started = time.monotonic()
+    assert t.step(1000) > 900
+    assert time.monotonic() < started + LIMIT
+
+
+def test_an_error_leaves_step_as_it_leaves_run_and_the_rest_stays(t):
+    error, log = KeyError("mine"), []
+
+    def says():
+        for _ in range(9):
+            yield sleep(0)
+        log.append("said")
+
+    p = t.add(fails(error), name="who fails")
+    t.add(says())
+    with pytest.raises(KeyError) as caught:
+        t.step()
+    assert caught.value is error
+    assert error.__context__ is None
+    names, traceback = [], error.__traceback__
+    while traceback is not None:
+        names.append(traceback.tb_frame.f_code.co_name)
+        traceback = traceback.tb_next
+    assert names == ["test_an_error_leaves_step_as_it_leaves_run_and_the_rest_stays", "step", "fails"]
+    if sys.version_info >= (3, 11):
+        assert "who fails" in error.__notes__[0]
+    assert p.done
+    assert log == []
+    assert t.step() is None
+    assert log == ["said"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, StopAsyncIteration])
+def test_errors_of_all_kinds_leave_it(t, error):
+    t.add(fails(error()))
+    with pytest.raises(error):
+        t.step()
+    assert t.step() is None
+
+
+def test_an_error_of_a_deadline_leaves_it(t):
+    def breaks():
+        raise KeyError("mine")
+
+    t.add(waits(sleep(1000)))
+    t.step()
+    t.reactor.at(t.reactor.clock(), breaks)
+    with pytest.raises(KeyError, match="mine"):
+        t.step()
+    assert t.step() > 900
+
+
+@pytest.mark.parametrize("how", ["run", "step"])
+def test_step_inside_a_run_is_refused(core, t, how):
+    def root():
+        with pytest.raises(RuntimeError, match=r"step\(\) of .* was called while it runs: inside run\(\) or step\(\)"):
+            t.step()
+        with pytest.raises(RuntimeError, match=r"run\(\) of .* was called inside itself"):
+            t.run()
+        other = core.Waiting()
+        other.add(value(7))
+        assert other.step() is None
+        return "went on"
+        yield
+
+    p = t.add(root())
+    t.run() if how == "run" else t.step()
+    assert p.result() == "went on"
+
+
+def test_step_while_another_thread_runs_it_is_refused(t):
+    entered, leave, seen = threading.Event(), threading.Event(), []
+
+    def root():
+        entered.set()
+        leave.wait(LIMIT)
+        yield
+
+    t.add(root())
+    thread = threading.Thread(target=t.run)
+    thread.start()
+    entered.wait(LIMIT)
+    try:
+        with pytest.raises(RuntimeError, match="or by a second thread"):
+            t.step()
+        seen.append("refused")
+    finally:
+        leave.set()
+        thread.join()
+    assert seen
+
+
+@pytest.mark.parametrize("arguments", [{"timeout": -1}, {"timeout": math.nan}, {"budget": -1}])
+def test_what_are_no_seconds(t, arguments):
+    with pytest.raises(ValueError, match="takes a number of seconds from 0 on"):
+        t.step(**arguments)
+    with pytest.raises(TypeError, match="takes a number of seconds"):
+        t.step("1")
+
+
+def test_stop_ends_a_step(t):
+    log = []
+
+    def stops():
+        t.stop()
+        yield sleep(0)
+        log.append("later")
+
+    t.add(stops())
+    assert t.step() == 0
+    assert log == []
+    assert t.step() is None
+    assert log == ["later"]
+
+
+def test_what_only_the_host_can_wake_is_no_deadlock(t, park):
+    p = t.add(waits(park))
+    assert t.step() == math.inf
+    assert t.step(0.001) == math.inf
+    p.close()
+    assert t.step() is None
+
+
+def test_tail_calls_and_deep_calls(t):
+    def deep(n):
+        if n:
+            return (yield deep(n - 1)) + 1
+        raise TailCall(value(0))
+
+    p = t.add(deep(3000))
+    while t.step() is not None:
+        pass
+    assert p.result() == 3000
+
+
+@WATCHED
+def test_a_host_is_woken_by_files_and_deadlines_and_by_nothing_else(t):
+    def naps(n):
+        for _ in range(n):
+            yield sleep(0.003)
+
+    def talks(sock, first, n):
+        for _ in range(n):
+            if first:
+                yield sleep(0.002)
+                yield nonblocking_write(sock, b"ping")
+            assert (yield nonblocking_read(sock))
+            if not first:
+                yield nonblocking_write(sock, b"pong")
+
+    def blocks(n):
+        for number in range(n):
+            assert (yield in_thread(lambda number=number: number)) == number
+
+    ours, theirs = pair()
+    with ours, theirs:
+        for coroutine in (naps(20), talks(ours, True, 10), talks(theirs, False, 10), blocks(10)):
+            t.add(coroutine)
+        host = Host(t)
+        host.run()
+    assert host.reasons["deadline"] <= 2 * (20 + 10) + 20, "so many sleeps; the clock of select() may be early by a little"
+    assert host.reasons["file"] <= 2 * (1 + 20 + 10) + 20, "the add() before it, what is read, and what a thread has done"
+    assert host.reasons["more"] <= 100, "now and then, where something came in late in a step"
+
+
+@WATCHED
+def test_nothing_can_be_read_while_nothing_is_ready(t):
+    ours, theirs = pair()
+    with ours, theirs:
+        t.add(waits(nonblocking_read(ours)))
+        t.add(waits(sleep(1000)))
+        t.fileno()
+        assert select.select([t], [], [], LIMIT)[0], "something is queued"
+        t.step()
+        assert not select.select([t], [], [], 0)[0]
+        theirs.send(b"x")
+        assert select.select([t], [], [], LIMIT)[0]
+        t.step()
+        assert not select.select([t], [], [], 0)[0]
+
+
+@WATCHED
+@pytest.mark.parametrize("what", ["add", "resume", "throw", "append", "thread"])
+def test_what_is_queued_between_two_steps_makes_it_readable(t, park, what):
+    t.add(waits(park))
+    t.fileno()
+    t.step()
+    assert not select.select([t], [], [], 0)[0]
+    if what == "add":
+        t.add(value(1))
+        t.add(value(2))  # the bell rings once
+    elif what == "resume":
+        park.last.resume()
+    elif what == "throw":
+        park.last.throw(GeneratorExit())
+    elif what == "append":
+        t.queue.append(int)
+    else:
+        thread = threading.Thread(target=park.last.resume)
+        thread.start()
+    assert select.select([t], [], [], LIMIT)[0]
+    if what == "thread":
+        thread.join()
+    if what == "throw":
+        with pytest.raises(GeneratorExit):
+            t.step()
+    t.step()
+    assert not select.select([t], [], [], 0)[0]
+
+
+@WATCHED
+def test_what_a_step_leaves_queued_makes_it_readable(t):
+    t.add(fails(KeyError()))
+    t.add(spins())
+    t.fileno()
+    with pytest.raises(KeyError):
+        t.step()
+    assert select.select([t], [], [], 0)[0]
+    assert t.step() == 0
+    assert select.select([t], [], [], 0)[0]
+
+
+@WATCHED
+def test_it_can_be_given_to_selectors(t):
+    with selectors.DefaultSelector() as selector:
+        selector.register(t, selectors.EVENT_READ)
+        p = t.add(in_thread(lambda: 42).__iter__())
+        end = time.monotonic() + LIMIT
+        while t.step() is not None:
+            assert selector.select(LIMIT)
+            assert time.monotonic() < end
+        assert p.result() == 42
+
+
+@WATCHED
+def test_run_after_steps_and_after_close(t):
+    t.fileno()
+    t.add(waits(sleep(0.01)))
+    t.step()
+    t.run()
+    assert t.step() is None
+    t.close()
+    assert t._waker is None
+    assert "_host" not in vars(t)
+    t.add(waits(sleep(0.01)))
+    t.fileno()
+    assert select.select([t], [], [], LIMIT)[0]
+    assert t.step() > 0
+
+
+@WATCHED
+def test_fileno_inside_a_step(t):
+    p = t.add(value(None))
+    t.queue.append(t.fileno)
+    t.step()
+    assert p.done
+    t.add(value(None))
+    assert select.select([t], [], [], 0)[0]
+
+
+def test_without_a_descriptor_it_says_what_to_do(core, monkeypatch):
+    monkeypatch.delattr("select.epoll", raising=False)
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    with core.Waiting() as t, pytest.raises(OSError, match=r"has no descriptor to watch on this system: call step\(\) every few milli"):
+        t.fileno()
+    with core.Waiting(reactor=ByHand()) as t, pytest.raises(OSError, match=r"ByHand .* has no descriptor to watch"):
+        t.fileno()
+
+
+def test_without_epoll_steps_do(core, monkeypatch):
+    monkeypatch.delattr("select.epoll", raising=False)
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    ours, theirs = pair()
+    with ours, theirs, core.Waiting() as t:
+        p = t.add(timeout(LIMIT, nonblocking_read(ours)))
+        assert t.step() > 0
+        theirs.send(b"x")
+        assert t.step(LIMIT) is None
+        assert p.result() == b"x"
+
+
+def test_a_reactor_that_tells_of_no_next_deadline_is_polled(core):
+    reactor = ByHand()
+    with core.Waiting(reactor=reactor) as t:
+        p = t.add(waits(sleep(5)))
+        assert t.step() == 0.01
+        reactor.now += 5
+        assert t.step() is None
+        assert p.done
+        t.add(waits(readable(0)))
+        with pytest.raises(NotImplementedError):
+            t.step()
+
+
+def test_a_file_that_is_closed_is_found(t):
+    ours, theirs = pair()
+    with theirs:
+        p = t.add(waits(nonblocking_read(ours)))
+        assert t.step() == math.inf
+        ours.close()
+        t._host.swept = -math.inf  # as if a second had passed
+        with pytest.raises(OSError, match="closed"):
+            t.step()
+        assert p.done
+
+
+@pytest.mark.parametrize("hour", [3600, 7200])
+def test_a_virtual_clock_jumps_within_a_step(core, hour):
+    clock = VirtualClock()
+    with core.Waiting(clock=clock) as t:
+        p = t.add(waits(sleep(hour)))
+        assert t.step(budget=LIMIT) is None
+        assert p.done
+        assert clock.now == hour
+
+
+def test_a_virtual_clock_that_never_comes_to_an_end_does_not_hold_up_the_host(core):
+    def ticks():
+        while True:
+            yield sleep(1)
+
+    clock = VirtualClock()
+    with core.Waiting(clock=clock) as t:
+        t.add(ticks())
+        for _ in range(3):
+            before = clock.now
+            assert t.step() == 0
+            assert clock.now > before
+
+
+def test_time_stands_still_while_a_thread_is_waited_for(core):
+    go = threading.Event()
+    with core.Waiting(clock=VirtualClock()) as t:
+        p = t.add(timeout(1, in_thread(go.wait, LIMIT)))
+        assert t.step() == math.inf
+        assert t.step(0.001) == math.inf
+        go.set()
+        while t.step(LIMIT) is not None:
+            pass
+        assert p.result() is True
+
+
+class Mine(Suspension):
+    """Whose wait is ended by its own `suspend`, with what that was called with."""
+
+    def suspend(self, pseudothread):
+        pseudothread.resume(pseudothread)
+
+
+def test_nothing_is_kept_alive(core):
+    gc.collect()
+    gc.disable()
+    try:
+        t = core.Waiting()
+        t.add(waits(Mine()))
+        assert t.step() is None
+        t.add(fails(KeyError()))
+        with pytest.raises(KeyError):
+            t.step()
+        alive = weakref.ref(t)
+        p = weakref.ref(t.add(value(1)))
+        t.step()
+        t.queue.append(bool)
+        t.step()
+        assert p() is None
+        del t
+        gc.collect()
+        assert alive() is None
+    finally:
+        gc.enable()
