@@ -189,6 +189,8 @@ def pytest_collection_finish():
     if hasattr(gc, "freeze"):
         gc.collect()
         gc.freeze()
+
+
 @pytest.fixture
 def clock():
     """A clock that goes on only when it is told to."""

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Coroutine
 
 import pytest
-from conftest import collect
+from conftest import REFERENCE_COUNTS, collect
 
 import trampoline
 from trampoline import aio, call, sleep
@@ -188,6 +188,7 @@ def test_an_error_arrives_at_the_yield(inside, kind):
     assert raised.__context__ is None
 
 
+@pytest.mark.skipif(not REFERENCE_COUNTS, reason="PyPy leaves the frame of call() in, into which asyncio's Task, in Python there, throws")
 def test_an_error_leaves_with_the_frames_of_the_user_alone(inside):
     async def fails():
         await asyncio.sleep(0)
