@@ -172,7 +172,8 @@ cdef add_another(Pseudothread p, joiner):
         others[joiner] = None
     else:
         both = {others: None, joiner: None}
-        set_detail(p, JOINERS, <PyObject*>both)
+        if not set_detail(p, JOINERS, <PyObject*>both):
+            leave(ct_fetch())
 
 
 cdef int leave_joiners(Pseudothread p, Pseudothread joiner) except -1:
