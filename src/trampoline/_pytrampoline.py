@@ -24,7 +24,7 @@ from _thread import get_ident
 from _weakref import ref
 from types import GeneratorType
 
-from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
@@ -34,6 +34,7 @@ from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, be
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
+from trampoline._traces import note_on
 
 __all__ = [
     "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",

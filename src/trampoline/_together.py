@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from types import CoroutineType, SimpleNamespace, coroutine
 
-from trampoline._base import VALUE, Suspension, cannot_join, describe, is_coroutine, meaning_of, no_coroutine, no_result, users
+from trampoline._base import VALUE, Suspension, cannot_join, describe, is_coroutine, meaning_of, no_coroutine, no_result
 from trampoline._base import yield_itself as wait_for
+from trampoline._traces import users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
