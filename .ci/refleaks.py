@@ -2,8 +2,8 @@
 
     python3.11-dbg -m pytest -p refleaks    as `.ci/proof refleaks` does
 
-A test leaks where each of the last runs leaves at least one more reference than the one before it. Not repeated are tests of hypothesis, which
-never do the same, and what takes longer than two seconds: processes, mostly, and what the machine waits for.
+A test leaks where each of the last runs leaves at least one more reference than the one before it. Not repeated are tests of hypothesis,
+which never do the same, and what takes longer than two seconds: processes, mostly, and what the machine waits for.
 """
 
 import gc
@@ -53,7 +53,7 @@ def pytest_runtest_protocol(item, nextitem):
 
 def more(counts):
     """Return by how much it grew in each of the last runs."""
-    return [after - before for before, after in zip(counts[-COUNTED - 1 :], counts[-COUNTED:])]
+    return [after - before for before, after in zip(counts[-COUNTED - 1 :], counts[-COUNTED:], strict=False)]
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -2,10 +2,11 @@
 
     python .ci/soak.py 60
 
-Each round has a trampoline of its own with a clock that jumps, a second one that stays from round to round, and a socket pair, a thread and a
-profile now and then. It prints a line a minute.
+Each round has a trampoline of its own with a clock that jumps, a second one that stays from round to round, and a socket pair, a thread and
+a profile now and then. It prints a line a minute.
 """
 
+import contextlib
 import gc
 import os
 import socket
@@ -52,14 +53,10 @@ def work(number):
 
     p, q = (yield spawn(puts())), (yield spawn(gets()))
     yield spawn(fails(2))  # whose error nobody takes
-    try:
+    with contextlib.suppress(TimeoutError):
         yield timeout(0.1, sleep(5))
-    except TimeoutError:
-        pass
-    try:
+    with contextlib.suppress(Mishap):
         yield gather(deep(20), fails(9), sleep(2))
-    except Mishap:
-        pass
     yield first(sleep(1), deep(3))
     yield p
     assert (yield q) == 190
@@ -123,6 +120,11 @@ def measured():
     return memory, len(os.listdir("/proc/self/fd")), threading.active_count(), sys.getallocatedblocks()
 
 
+def shown(figures):
+    """Return them as text."""
+    return ", ".join(f"{figure} {what}" for figure, what in zip(figures, ("KiB", "descriptors", "threads", "blocks"), strict=True))
+
+
 def main(minutes):
     sys.unraisablehook = lambda what: None  # the errors that nobody took
     lasting = Trampoline(clock=VirtualClock())
@@ -136,10 +138,10 @@ def main(minutes):
             base = measured()
         if now - told >= 60 or number == 1:
             told = now
-            print(f"{(now - began) / 60:6.1f} min, {number} rounds: %d KiB, %d descriptors, %d threads, %d blocks" % measured(), flush=True)
+            print(f"{(now - began) / 60:6.1f} min, {number} rounds:", shown(measured()), flush=True)
     last = measured()
-    print("after the first tenth: %d KiB, %d descriptors, %d threads, %d blocks" % base)
-    print(f"at the end, {number} rounds: %d KiB, %d descriptors, %d threads, %d blocks" % last)
+    print("after the first tenth:", shown(base))
+    print(f"at the end, {number} rounds:", shown(last))
     assert last[0] - base[0] < 4096, "memory grows"
     assert last[1] <= base[1], "descriptors are left open"
     assert last[2] <= base[2] + 5, "threads are left"  # those of the pool of in_thread()

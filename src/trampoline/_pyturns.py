@@ -177,7 +177,7 @@ class Turns:
                     value = got
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
-                        self._held = (sent,)
+                        self._held = (None, sent)
                         top = stack = sent = None  # suspend() may make turns of `p`, and end it
                         promptly[0] = outer
                         self._park(p, got)
@@ -273,6 +273,7 @@ class Turns:
             p._payload = error  # in place of what it was resumed with, if that was done already
             p._special = p._special & ~(PROMPTLY | OWED) | THROWING
             if parked:
+                p._state = RUNNING  # its turn goes on
                 self._continue(p)
         finally:
             p = suspension = error = None  # the frames of a traceback hold those that called them
