@@ -85,6 +85,8 @@ cdef PyObject* give_outcome(Pseudothread joiner, Pseudothread ended) noexcept:
         joiner.value = ended.value
         Py_INCREF(<object>ended.value)
     unlink(t, joiner)
+    if joiner.levels != NULL:
+        woke(joiner)
     t.leaving += 1
     failure = go_on(t, joiner)
     t.leaving -= 1
@@ -251,6 +253,8 @@ cdef PyObject* wake_waiter(Pseudothread waiter, PyObject* suspension, bint first
         return NULL
     waiter.value, waiter.state = NULL, TAKEN
     unlink(t, waiter)
+    if waiter.levels != NULL:
+        woke(waiter)
     t.leaving += 1
     failure = go_on_first(t, waiter, first)
     t.leaving -= 1

@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 
 import pytest
-from conftest import Park
+from conftest import Park, collect
 from test_together import Mishap, fails, gives, joins, parks, run
 
 import trampoline
@@ -136,7 +136,7 @@ def test_a_long_chain_of_joins_ends_and_is_freed(core):
     t.run()
     assert len(t._all_parked()) == 100_001
     del t, p, park
-    gc.collect()
+    collect()
     assert watched() is None
 
 

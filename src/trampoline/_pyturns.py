@@ -9,13 +9,19 @@ from types import CoroutineType, GeneratorType
 
 from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
-from trampoline._pypseudothread import ENDED, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
+from trampoline._pypseudothread import Pseudothread
+from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
+    ENDED,
     INTERRUPTED,
     MISSING,
     OWED,
     OWN_CODES,
+    PARKED,
     PROMPTLY,
+    QUEUED,
+    RUNNING,
+    TAKEN,
     THROWING,
     behind,
     caught,
