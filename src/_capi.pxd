@@ -124,6 +124,8 @@ cdef extern from *:
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
+    int PyObject_GC_IsTracked(PyObject*) noexcept
+    void PyObject_GC_Track(void*) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
