@@ -1,4 +1,5 @@
-"""To read from sockets and to write to them, in the common case: a socket of the standard library's `socket` and a reactor of ours, on epoll.
+"""To read from sockets and to write to them, in the common case: a socket of the standard library's `socket`, a reactor of ours, epoll.
+
 What is rarer is left to the methods of the operations and of the reactor, which say what is done and why. Part of `_ctrampoline.pyx`.
 
 The lock of the interpreter is kept from where an operation is looked at till its pseudothread is queued, so nobody comes between.
@@ -74,7 +75,7 @@ cdef inline bint writes_plainly(BaseTrampoline t, Pseudothread p) noexcept:
 
 
 cdef PyObject* begin_to_write(Pseudothread p, PyObject** begun) noexcept:
-    """Write what `p` yielded, or the first of it. Return the number of bytes if that is all, else NULL with the number or the error in `begun`."""
+    """Write what `p` yielded. Return the number of bytes if that was all of it, else NULL, with the number or the error in `begun`."""
     cdef bint whole = False
     cdef PyObject* sent = ct_send(p.value, &whole)
     begun[0] = NULL
