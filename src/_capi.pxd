@@ -37,7 +37,9 @@ cdef extern from *:
         ct_restore(error);
         return frame;
     }
+    #if !defined(CYTHON_TRACE_NOGIL)  /* a build for coverage makes frames elsewhere, too */
     #define PyFrame_New(state, code, globals, locals) ct_frame(state, code, globals, filename, funcname, py_line)
+    #endif
     #define ct_code(frame) ((PyObject *)PyFrame_GetCode(frame))
     #if PY_VERSION_HEX >= 0x030B0000
     #define ct_instruction(frame) PyFrame_GetLasti(frame)
@@ -122,6 +124,8 @@ cdef extern from *:
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
+    int PyObject_GC_IsTracked(PyObject*) noexcept
+    void PyObject_GC_Track(void*) noexcept
     void PyErr_Clear() noexcept
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept

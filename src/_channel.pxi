@@ -143,6 +143,4 @@ cdef int end_of_channel(Channel channel, ct_Operation* operation, PyObject** got
 
 
 cdef PyObject* closed_now(verb, Channel channel) noexcept:
-    error = closed_channel(verb, channel)
-    Py_INCREF(error)
-    return <PyObject*>error
+    return made_now(closed_channel, verb, channel)

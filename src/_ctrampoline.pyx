@@ -25,7 +25,8 @@ from types import CoroutineType, GeneratorType, GenericAlias
 
 from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
-from trampoline._base import no_result, note_on, place_of, yield_itself
+from trampoline._base import no_result, place_of, yield_itself
+from trampoline._traces import note_on
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 from trampoline._base import resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
@@ -51,7 +52,7 @@ cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_untaken = "_untaken", word_taken = "taken"
-cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump"
+cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
 cdef str word_reactor = "reactor", word_failed = "_failed", word_end = "_end", word_go_on = "_go_on"
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 

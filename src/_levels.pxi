@@ -49,6 +49,9 @@ cdef int resume_oddly(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObj
             return resume_specially(p, coroutine, sent, got)
     elif p.levels.depth == 0:  # added by another thread
         count_in(p, p.levels.since, False)
+        if p.levels.depth == 0:
+            p.special &= ~COLLECTED
+            return resume_specially(p, coroutine, sent, got)
     charge(collector, began)
     follow(p)
     if p.levels.waiting != NOT_WAITING:
@@ -279,7 +282,7 @@ cdef void settle_levels(Levels* levels, long long now) noexcept:
     for level in range(levels.depth):
         (<Node>levels.levels[level].node).spanned += now - levels.levels[level].pushed
         levels.levels[level].pushed = now
-    if levels.waiting:
+    if levels.waiting and levels.depth:  # without memory for its stack it has no node
         waited(levels, now)
         if levels.woken:
             levels.waiting, levels.woken = IS_READY, False

@@ -14,6 +14,7 @@ cdef PyObject* go_on_first(BaseTrampoline t, Pseudothread p, bint first) noexcep
     if t.own is not None:
         p.state = QUEUED
         if not (push_first(t.own, <PyObject*>p) if first else push_last(t.own, <PyObject*>p)):
+            p.state = TAKEN  # who holds it may queue it when there is memory again
             return ct_fetch()
     else:
         p.state = TAKEN
@@ -34,15 +35,16 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef bint turned = p.state == RUNNING  # else somebody resumed it
     if p.special & PROMPTLY:  # it cannot be taken back from whoever is shown it
         value = without_pair(p)
+    p.state = TAKEN
     try:
         stack = nest(p)
+        t.handing.append(p)
     except BaseException as error:
         Py_INCREF(error)
         return <PyObject*>error
     if p.special & OWED:
         value = owed(value)
-    p.value, p.special, p.state = NULL, p.special & ~(THROWING | OWED), TAKEN
-    t.handing.append(p)
+    p.value, p.special = NULL, p.special & ~(THROWING | OWED)
     Py_INCREF(<object>top)
     if not throwing:
         returned = PyObject_CallMethodObjArgs(
@@ -109,26 +111,29 @@ cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
             Py_INCREF(p.linked)
             t.held_coroutine = <PyObject*>p.linked
         return
-    below = (<object>p.top, p.linked)
-    t.held_coroutine = PyTuple_Pack(2, held, <PyObject*>below)
-    if t.held_coroutine == NULL:
+    cdef PyObject* below = PyTuple_Pack(2, p.top, <PyObject*>p.linked)
+    cdef PyObject* both = PyTuple_Pack(2, held, below) if below != NULL else NULL
+    Py_XDECREF(below)
+    if both == NULL:
         PyErr_Clear()
-        t.held_coroutine = held
-    else:
-        Py_DECREF(<object>held)
+        return
+    t.held_coroutine = both
+    Py_DECREF(<object>held)
 
 
 cdef nest(Pseudothread p):
-    """Move the callers into nested pairs and return those."""
-    cdef unsigned int level
-    if p.levels != NULL:
-        p.levels.linked += p.depth
-    for level in range(p.depth):
-        caller = <object>p.callers[level]
-        p.linked = (caller, p.linked if p.linked is not None else ())
-        Py_DECREF(caller)
-    p.depth = 0
-    return p.linked if p.linked is not None else ()
+    """Move the callers into nested pairs and return those. Where there is no memory for it they stay where they are."""
+    cdef unsigned int level, depth = p.depth
+    linked = p.linked if p.linked is not None else ()
+    for level in range(depth):
+        linked = (<object>p.callers[level], linked)
+    if depth:
+        p.linked, p.depth = linked, 0
+        if p.levels != NULL:
+            p.levels.linked += depth
+        for level in range(depth):
+            Py_DECREF(<object>p.callers[level])  # the pairs have it too
+    return linked
 
 
 cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:

@@ -59,11 +59,11 @@ cdef class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
+        if self.state == PARKED and self.special & PROMPTLY:
+            value = (value, <object>self.value)
         cdef PyObject* suspension = unpark(self, "resume")
         if self.levels != NULL:
             woke(self)
-        if self.special & PROMPTLY:
-            value = (value, <object>suspension)
         Py_INCREF(value)
         self.value = <PyObject*>value
         cdef BaseTrampoline t = self.trampoline
@@ -302,15 +302,11 @@ cdef PyObject* close_one(Pseudothread p, PyObject* coroutine, PyObject* failure)
 
 
 cdef PyObject* ignored(PyObject* coroutine, PyObject* got) noexcept:
-    what = ignored_exit(<object>coroutine, <object>got)
-    Py_INCREF(what)
-    return <PyObject*>what
+    return made_now(ignored_exit, <object>coroutine, <object>got)
 
 
 cdef PyObject* refuse(Pseudothread p, verb) noexcept:
-    what = p._misuse(verb)
-    PyErr_SetObject(<PyObject*>Py_TYPE(<PyObject*>what), <PyObject*>what)  # gives it the context that a `raise` would
-    return ct_fetch()
+    return raised_now(Pseudothread._misuse, p, verb)  # with the context that a `raise` would give it
 
 
 cdef PyObject* noted(Pseudothread p, PyObject* failure) noexcept:

@@ -110,10 +110,23 @@ cdef PyObject* expire(ct_Sleep* s) noexcept:
         return ct_fetch()
     if Py_TYPE(s.pseudothread) == <PyTypeObject*>Pseudothread:
         p = <Pseudothread>s.pseudothread
-        if p.state == PARKED and p.value != <PyObject*>s:
+        if p.state == PARKED and p.value != <PyObject*>s and throws_at_once(p.trampoline):
             s.told = 1
             return throw_parked(p, <object>s.error)
     return dropped(PyObject_CallFunctionObjArgs(<PyObject*>interrupt_for, <PyObject*>s, NULL))
+
+
+cdef bint throws_at_once(BaseTrampoline t) noexcept:
+    """Return whether its `_interrupt()` would only do what is done here."""
+    cdef PyObject* answer = PyObject_GetAttr(<PyObject*>t, <PyObject*>word_throws)
+    if answer == NULL:
+        PyErr_Clear()
+        return False
+    cdef int yes = PyObject_IsTrue(answer)
+    Py_DECREF(<object>answer)
+    if yes < 0:
+        PyErr_Clear()
+    return yes > 0
 
 
 # What others than the run loop do with a sleep: its methods.

@@ -55,8 +55,12 @@ cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noex
             started[0] = <PyObject*>p
         return failure
     top = p.top
+    try:
+        t.handing.append(p)
+    except BaseException as error:
+        Py_INCREF(error)
+        return <PyObject*>error
     Py_INCREF(<object>top)
-    t.handing.append(p)
     started[0] = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_schedule, top)
     failure = ct_fetch() if started[0] == NULL else NULL
     unhand(t, p)

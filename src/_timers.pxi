@@ -338,9 +338,13 @@ cdef PyObject* jump_of_the_users(Timers timers, double when) noexcept:
 
 cdef PyObject* raised_now(make, one, other) noexcept:
     """Return the error that `make` makes of its arguments, as if it had been raised here."""
-    try:
-        what = make(one, other)
-    except BaseException as error:
-        what = error
-    PyErr_SetObject(<PyObject*>Py_TYPE(<PyObject*>what), <PyObject*>what)
+    cdef PyObject* error = made_now(make, one, other)
+    PyErr_SetObject(<PyObject*>Py_TYPE(error), error)
+    Py_DECREF(<object>error)
     return ct_fetch()
+
+
+cdef PyObject* made_now(make, one, other) noexcept:
+    """Return the error that `make` makes of its arguments, or what struck meanwhile (no memory, Ctrl-C)."""
+    cdef PyObject* error = PyObject_CallFunctionObjArgs(<PyObject*>make, <PyObject*>one, <PyObject*>other, NULL)
+    return error if error != NULL else ct_fetch()

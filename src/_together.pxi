@@ -85,6 +85,8 @@ cdef PyObject* give_outcome(Pseudothread joiner, Pseudothread ended) noexcept:
         joiner.value = ended.value
         Py_INCREF(<object>ended.value)
     unlink(t, joiner)
+    if joiner.levels != NULL:
+        woke(joiner)
     t.leaving += 1
     failure = go_on(t, joiner)
     t.leaving -= 1
@@ -170,7 +172,8 @@ cdef add_another(Pseudothread p, joiner):
         others[joiner] = None
     else:
         both = {others: None, joiner: None}
-        set_detail(p, JOINERS, <PyObject*>both)
+        if not set_detail(p, JOINERS, <PyObject*>both):
+            leave(ct_fetch())
 
 
 cdef int leave_joiners(Pseudothread p, Pseudothread joiner) except -1:
@@ -250,6 +253,8 @@ cdef PyObject* wake_waiter(Pseudothread waiter, PyObject* suspension, bint first
         return NULL
     waiter.value, waiter.state = NULL, TAKEN
     unlink(t, waiter)
+    if waiter.levels != NULL:
+        woke(waiter)
     t.leaving += 1
     failure = go_on_first(t, waiter, first)
     t.leaving -= 1

@@ -18,9 +18,7 @@ cdef inline ct_Operation* first(Channel channel, ct_Operation** ends, PyObject**
 
 
 cdef PyObject* refused_thread(Channel channel, Pseudothread p) noexcept:
-    error = in_two_threads(channel, p)
-    Py_INCREF(error)
-    return <PyObject*>error
+    return made_now(in_two_threads, channel, p)
 
 
 cdef ct_Operation* first_of(Channel channel, ct_Operation** ends) except? NULL:
@@ -116,10 +114,10 @@ cdef PyObject* suspend_operation(PyObject* self, PyObject* who) noexcept:
     cdef PyObject* got = NULL
     cdef int how
     if Py_TYPE(who) != <PyTypeObject*>Pseudothread:
-        return raise_in_c(other_core(<object>operation.channel, <object>who))
+        return raise_in_c(made_now(_other_core, <object>operation.channel, <object>who))
     if operation.waits:
         if operation.pseudothread != who and is_waiting(operation):
-            return raise_in_c(is_shared(<object>self))
+            return raise_in_c(made_now(_is_shared, <object>self, <object>who))
         unchain(ends_of(operation), operation)  # it was resumed before its time
     Py_INCREF(<object>who)
     set_result(&operation.pseudothread, who)
@@ -141,17 +139,16 @@ cdef inline bint is_waiting(ct_Operation* operation) noexcept:
     return p != NULL and (<Pseudothread>p).state == PARKED and (<Pseudothread>p).value == <PyObject*>operation
 
 
-cdef PyObject* raise_in_c(error) noexcept:
-    Py_INCREF(error)
-    ct_restore(<PyObject*>error)
+cdef PyObject* raise_in_c(PyObject* error) noexcept:
+    ct_restore(error)
     return NULL
 
 
-cdef other_core(channel, who):
+def _other_core(channel, who):
     return TypeError(f"{channel!r} is of the core in C, and {who!r} is not")
 
 
-cdef is_shared(operation):
+def _is_shared(operation, who):
     return RuntimeError(f"another pseudothread waits for this {operation!r} already: make one for each")
 
 

@@ -12,6 +12,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from counting import Clock
 
 import trampoline
 from trampoline._trampoline import Layer
@@ -38,10 +39,9 @@ def let_go():
 
 
 def collect():
-    """Run the collector until it finds nothing more: on CPython 3.15 what a finalizer resumed is found by the next run."""
-    for _ in range(10):
-        if not gc.collect() and REFERENCE_COUNTS:
-            break
+    """Run the collector until it finds nothing more: on CPython 3.15 and PyPy what a finalizer resumed is found by the next run."""
+    for _ in range(3 if REFERENCE_COUNTS else 10):
+        gc.collect()
 
 
 def pytest_report_header():
@@ -181,3 +181,25 @@ def inside(request, core, monkeypatch):
 
     on_core(core, monkeypatch)
     return Inside(pytest.importorskip(request.param, reason="uvloop is an extra: not on Windows and PyPy").new_event_loop)
+
+
+def pytest_collection_finish():
+    """Leave what pytest has made out of every later gc.collect(), of which the tests do many thousands."""
+    if hasattr(gc, "freeze"):
+        gc.collect()
+        gc.freeze()
+
+
+@pytest.fixture
+def clock():
+    """A clock that goes on only when it is told to."""
+    return Clock()
+
+
+@pytest.fixture
+def collector(core, clock):
+    """The collector of this thread."""
+    collector = core.module.Collector(clock)
+    assert core.module.collect(collector) is None
+    yield collector
+    core.module.collect(None)

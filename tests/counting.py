@@ -26,6 +26,14 @@ class Clock:
         return self.now
 
 
+def takes(clock, before, callee=None, after=0):
+    """Take some time, call, and take some more."""
+    clock.now += before
+    got = (yield callee) if callee is not None else None
+    clock.now += after
+    return got
+
+
 def nodes(collector):
     """Return every node below the root, each after its parent."""
     found, left = [], [*collector.root.children]

@@ -1,5 +1,6 @@
-"""Profiles built by hand, for the tests of what is made of them."""
+"""Profiles built by hand, for the tests of what is made of them; and programs to be profiled, for those of when they measure."""
 
+import itertools
 import random
 
 from trampoline._profile import Profile
@@ -65,3 +66,76 @@ def large(count, seed=1):
         node.calls, node.resumes, node.self_time, node.ready = made % 7 + 1, made % 9 + 1, made % 1000, made % 11
         nodes.append(node)
     return sum_up(root)
+
+
+def measuring(core, **options):
+    """Return a profile for this core."""
+    made = Profile(**options)
+    made._core = core.module
+    return made
+
+
+def leaf(value):
+    """Give the value back."""
+    yield value
+
+
+def cheap():
+    """Call the leaf once."""
+    yield leaf(1)
+    return "cheap"
+
+
+def dear():
+    """Call the leaf nine times."""
+    for value in range(9):
+        yield leaf(value)
+    return "dear"
+
+
+def main():
+    """Call both."""
+    yield cheap()
+    yield dear()
+
+
+def run(core, *coroutines):
+    """Run them, a pseudothread each."""
+    t = core.Trampoline()
+    for coroutine in coroutines:
+        t.add(coroutine)
+    return t.run()
+
+
+def paths(measured):
+    """Return the calls on each path."""
+    found = {}
+    for node in measured.tree.walk():
+        path, above = [], node
+        while above.parent is not None:
+            path.insert(0, above.name.rpartition(".")[2])
+            above = above.parent
+        found[".".join(path)] = node.calls
+    del found[""]
+    return found
+
+
+ALL = {"main": 1, "main.cheap": 1, "main.cheap.leaf": 1, "main.dear": 1, "main.dear.leaf": 9}
+
+
+def ticking():
+    """Return a clock that goes on by one at each reading."""
+    ticks = itertools.count(1000)
+    return lambda: next(ticks)
+
+
+def is_conserved(measured):
+    """Whether no time is lost, and none is below nothing."""
+    root = measured.tree
+    assert sum(node.self_time for node in root.walk()) == root.cumulative
+    for node in root.walk():
+        assert node.self_time >= 0
+        assert node.ready >= 0
+        assert node.parked >= 0
+        assert node.cumulative >= sum(child.cumulative for child in node.children)
+    return True

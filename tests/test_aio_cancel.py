@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from conftest import REFERENCE_COUNTS
 
 import trampoline
 from trampoline import aio, call, sleep
@@ -437,6 +438,7 @@ def test_a_pseudothread_that_is_closed_or_thrown_into_cancels_what_it_awaits(ins
     assert log[1:] == ["waits cancelled", "waits finally"]
 
 
+@pytest.mark.skipif(not REFERENCE_COUNTS, reason="PyPy tells of the error of a task that nobody holds when it is collected")
 def test_an_error_that_nobody_waits_for_is_reported(inside):
     begun = []
 

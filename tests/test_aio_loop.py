@@ -154,10 +154,13 @@ def test_what_threads_do(inside):
     assert inside(main())
 
 
-def test_a_thread_resumes(inside, park):
+def test_a_thread_resumes(inside):
+    class Parked(trampoline.Suspension):
+        def suspend(self, pseudothread):
+            threading.Timer(0.01, pseudothread.resume, ["resumed"]).start()
+
     def main():
-        threading.Timer(0.01, lambda: park.last.resume("resumed")).start()
-        return (yield park)
+        return (yield Parked())
 
     assert inside(main()) == "resumed"
 

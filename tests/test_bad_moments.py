@@ -9,6 +9,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from conftest import let_go
 from wires import fill, pair
 
 from trampoline import (
@@ -187,3 +188,29 @@ def fill_is_left(sock):
         return sock.recv(1 << 20)
     except BlockingIOError:
         return b""
+
+
+def test_what_is_dropped_when_suspend_has_raised_goes_after_run(core):
+    class Dropping(core.Trampoline):
+        def schedule(self, coroutine, stack=(), val=None, *exc):
+            return None if exc else super().schedule(coroutine, stack, val)
+
+    class Failing(core.Suspension):
+        def suspend(self, pseudothread):
+            raise KeyError("suspend")
+
+    def waits():
+        yield Failing()
+
+    def root():
+        try:
+            yield waits()
+        finally:
+            ended.append(t.running)
+
+    ended = []
+    t = Dropping()
+    t.add(root())
+    t.run()
+    let_go()
+    assert ended == [False]

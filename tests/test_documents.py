@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import trampoline
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -22,3 +24,8 @@ def test_every_block_runs(page, tmp_path, monkeypatch):
     for block in BLOCK.finditer(text):
         above = text.count("\n", 0, block.start(1))  # so that an error names the page's own line
         exec(compile("\n" * above + block[1], str(page), "exec"), known)
+
+
+def test_the_api_has_every_public_name():
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    assert [name for name in trampoline.__all__ if f"trampoline.{name}" not in text] == []

@@ -1,99 +1,20 @@
 """Profiles: when they measure and whom, how they stand inside of one another, and what they say while they go on. On both cores."""
 
-import gc
+import functools
 import itertools
-import json
 import threading
 
 import pytest
+from profiles import ALL, cheap, dear, is_conserved, leaf, main, measuring, paths, run, ticking
 
 import trampoline
-from trampoline import _profile
 from trampoline._profile_tree import name_code
 
 
 @pytest.fixture
 def profile(core):
     """Make profiles of this core."""
-
-    def make(**options):
-        made = _profile.profile(**options)
-        made._core = core.module
-        return made
-
-    return make
-
-
-@pytest.fixture
-def threads(core):
-    """A profile of all threads, which is stopped in the end."""
-    made = _profile.ProfileOfThreads()
-    made._core = core.module
-    made.start()
-    yield made
-    if made.running:
-        made.stop()
-
-
-def leaf(value):
-    yield value
-
-
-def cheap():
-    yield leaf(1)
-    return "cheap"
-
-
-def dear():
-    for value in range(9):
-        yield leaf(value)
-    return "dear"
-
-
-def main():
-    yield cheap()
-    yield dear()
-
-
-def run(core, *coroutines):
-    t = core.Trampoline()
-    for coroutine in coroutines:
-        t.add(coroutine)
-    return t.run()
-
-
-def paths(measured):
-    """Return the calls on each path."""
-    found = {}
-    for node in measured.tree.walk():
-        path, above = [], node
-        while above.parent is not None:
-            path.insert(0, above.name.rpartition(".")[2])
-            above = above.parent
-        found[".".join(path)] = node.calls
-    del found[""]
-    return found
-
-
-ALL = {"main": 1, "main.cheap": 1, "main.cheap.leaf": 1, "main.dear": 1, "main.dear.leaf": 9}
-
-
-def ticking():
-    """Return a clock that goes on by one at each reading."""
-    ticks = itertools.count(1000)
-    return lambda: next(ticks)
-
-
-def is_conserved(measured):
-    """Whether no time is lost, and none is below nothing."""
-    root = measured.tree
-    assert sum(node.self_time for node in root.walk()) == root.cumulative
-    for node in root.walk():
-        assert node.self_time >= 0
-        assert node.ready >= 0
-        assert node.parked >= 0
-        assert node.cumulative >= sum(child.cumulative for child in node.children)
-    return True
+    return functools.partial(measuring, core)
 
 
 def test_it_measures_while_it_is_entered(core, profile):
@@ -110,7 +31,7 @@ def test_it_measures_while_it_is_entered(core, profile):
     assert is_conserved(measured)
     rows = {row.name: row for row in measured.functions()}
     assert rows["leaf"].calls == 10
-    assert (rows["leaf"].file, rows["leaf"].line) == (__file__, leaf.__code__.co_firstlineno)
+    assert (rows["leaf"].file, rows["leaf"].line) == (leaf.__code__.co_filename, leaf.__code__.co_firstlineno)
     assert rows["main"].resumes == 3
 
 
@@ -391,108 +312,3 @@ def test_the_same_place_is_the_same_function(core, profile):
             run(core, known["made"]())
     (row,) = measured.functions()
     assert row[:4] == ("made.py", 1, "made", 3)
-
-
-def test_the_timeline(core, profile, tmp_path):
-    """A track for each pseudothread, in microseconds, whose turns and waits do not overlap."""
-    with profile(timeline=1000) as measured:
-        run(core, main(), main())
-    measured.save(tmp_path / "x.trace.json")
-    found = json.loads((tmp_path / "x.trace.json").read_text())
-    events = [event for event in found["traceEvents"] if event["ph"] == "X"]
-    tracks = {event["tid"]: event["args"]["name"] for event in found["traceEvents"] if event["name"] == "thread_name"}
-    assert sorted(name.rpartition(" ")[2] for name in tracks.values()) == ["main", "main"]
-    assert set(tracks) == {event["tid"] for event in events}
-    for track in tracks:
-        ends = 0
-        for event in sorted((event for event in events if event["tid"] == track), key=lambda event: (event["ts"], event["dur"])):
-            assert event["ts"] >= ends - 0.002
-            ends = event["ts"] + event["dur"]
-    assert {"leaf", "dear", "cheap", "main"} <= {event["name"] for event in events}
-    assert found["otherData"] == {"cap": 1000, "left_out": 0}
-
-
-def test_the_timeline_is_capped_and_says_so(core, profile, tmp_path):
-    with profile(timeline=5) as measured:
-        run(core, main())
-    measured.save(tmp_path / "x.trace.json")
-    found = json.loads((tmp_path / "x.trace.json").read_text())
-    assert sum(event["ph"] == "X" for event in found["traceEvents"]) == 5
-    assert found["otherData"]["left_out"] > 5
-    said = f"capped at 5 events: {found['otherData']['left_out']} later ones are left out"
-    assert sum(said in str(event) for event in found["traceEvents"]) == 2
-
-
-def test_no_timeline_was_asked_for(core, profile, tmp_path):
-    with profile() as measured:
-        run(core, main())
-    with pytest.raises(ValueError, match=r"profile\(timeline=100_000\)"):
-        measured.save(tmp_path / "x.trace.json")
-
-
-def test_all_threads(core, threads):
-    """Those that run already, those that come, and one inside of which there is a profile of its own."""
-    inner = []
-
-    def work():
-        run(core, main())
-        own = _profile.profile()
-        own._core = core.module
-        with own:
-            run(core, cheap())
-        inner.append(own)
-        run(core, main())
-
-    work()
-    started = [threading.Thread(target=work) for _ in range(3)]
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join()
-    assert [paths(own) for own in inner] == [{"cheap": 1, "cheap.leaf": 1}] * 4
-    wanted = {**{path: 8 * calls for path, calls in ALL.items()}, "cheap": 4, "cheap.leaf": 4}
-    assert paths(threads) == wanted
-    threads.stop()
-    run(core, main())
-    assert paths(threads) == wanted
-    assert is_conserved(threads)
-
-
-def test_threads_that_have_ended_take_no_memory(core, threads):
-    """A thread for each request, for hours."""
-
-    def work():
-        run(core, main())
-
-    for _ in range(20):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    del thread
-    gc.collect()
-    work()
-    assert len(threads._collectors) <= 2
-    assert paths(threads) == {path: 21 * calls for path, calls in ALL.items()}
-
-
-def test_only_one_profile_of_all_threads(threads):
-    other = _profile.ProfileOfThreads()
-    with pytest.raises(RuntimeError, match="all threads are measured already"):
-        other.start()
-    with pytest.raises(RuntimeError, match="it is not measuring"):
-        other.stop()
-
-
-def test_a_profile_is_kept_by_nothing(core, profile):
-    """When it has stopped the core and its outer one let it go."""
-    import weakref
-
-    with profile() as outer:
-        inner = profile()
-        with inner:
-            run(core, main())
-        gone = weakref.ref(inner._collectors[-1]) if hasattr(inner._collectors[-1], "__weakref__") else weakref.ref(inner)
-        del inner
-        gc.collect()
-        assert gone() is None
-    assert paths(outer) == ALL

@@ -159,7 +159,7 @@ def test_it_kills_itself(run, tmp_path):
         (["."], "cannot read the script '.': Is a directory"),
         (["-m", "missing"], "cannot run the module 'missing': there is no missing"),
         (["-m", "missing.module"], "cannot run the module 'missing.module': No module named 'missing'"),
-        (["-m", "json"], "cannot run the module 'json': there is no json.__main__"),
+        (["-m", "email"], "cannot run the module 'email': there is no email.__main__"),
         (["-m", "math"], "cannot run the module 'math': there is no math, or it is not in Python"),
         (["-m"], "name the script to run"),
         (["--sort", "tottime", "program.py"], "argument --sort: invalid choice: 'tottime'"),

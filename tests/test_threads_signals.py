@@ -296,7 +296,10 @@ def test_ctrl_c_wherever_it_strikes(core, cls):
 def test_ctrl_c_at_each_call_within_the_python_core(fails):
     """CPython looks for signals where a function begins, so also in what a `finally` calls."""
     python = load("python")
-    files = {module.__file__ for module in map(sys.modules.get, ("trampoline._pytrampoline", "trampoline._pypseudothread"))}
+    files = {
+        module.__file__
+        for module in map(sys.modules.get, ("trampoline._pytrampoline", "trampoline._pypseudothread", "trampoline._pyqueue"))
+    }
 
     def strike(frame, event, argument):
         nonlocal left

@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 
 import pytest
-from conftest import Park
+from conftest import Park, collect
 from test_together import Mishap, fails, gives, joins, parks, run
 
 import trampoline
@@ -136,10 +136,28 @@ def test_a_long_chain_of_joins_ends_and_is_freed(core):
     t.run()
     assert len(t._all_parked()) == 100_001
     del t, p, park
-    gc.collect()
+    collect()
     assert watched() is None
 
 
 def test_public_names():
     assert trampoline.spawn is trampoline._core.core.spawn
     assert {"spawn", "gather", "first"} <= set(trampoline.__all__)
+
+
+@pytest.mark.parametrize("name", [None, "named"])
+def test_a_join_in_a_cycle_is_collected_whenever_the_collector_ran_before(core, name):
+    """What the C core notes beside a pseudothread is a tuple, which CPython's collector stops looking at while there is only text in it."""
+
+    def joins(other):
+        return (yield other)
+
+    t, park = core.Trampoline(), Park()
+    p = t.add(parks(park), name=name)
+    collect()
+    watched = [weakref.ref(p), weakref.ref(t.add(joins(p)))]
+    t.run()
+    assert len(t._all_parked()) == 2
+    del t, p, park
+    collect()
+    assert [ref() for ref in watched] == [None, None]

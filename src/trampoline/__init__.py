@@ -12,6 +12,7 @@ from trampoline._trampoline import Trampoline, trampoline
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
+    from trampoline._dump import dump_on_signal
     from trampoline._executors import map_in, run_in
     from trampoline._locks import Lock, Semaphore
     from trampoline._profile import Profile, profile

@@ -107,6 +107,7 @@ class Awaited(Suspension):
 
     def _arrived(self, pseudothread: Pseudothread, future: asyncio.Future[Any]) -> None:
         failure: BaseException | None = None
+        value = None
         try:
             value = future.result()
         except BaseException as raised:
@@ -126,7 +127,7 @@ class Awaited(Suspension):
         """It swallowed what cancelled it: where it called `uncancel()`, the tasks that asked for it are not being cancelled any more."""
         asked, self._asked = self._asked, []
         if hasattr(future, "cancelling"):  # CPython 3.11
-            for task in asked[future.cancelling() :]:
+            for task in asked[future.cancelling() :]:  # pyright: ignore[reportAttributeAccessIssue]
                 task.uncancel()  # type: ignore[attr-defined]
 
     def __repr__(self) -> str:

@@ -5,7 +5,6 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
@@ -33,8 +32,6 @@ MOST_PROMPT = 100  # waits that were none, in a row, until others have their tur
 promptly = [0]  # how many more there may be in this turn, for the core in Python
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 core_types: set[type] = set()  # the classes of both cores that are yielded to the trampoline of that core
-_OURS = os.path.dirname(__file__) + os.sep
-_KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
 _MOST_KINDS = 256  # a program may make types without end
 
 
@@ -319,16 +316,6 @@ def no_result(pseudothread: object) -> RuntimeError:
     return RuntimeError(f"{pseudothread!r} was closed before it had a result")
 
 
-def users(traceback: TracebackType | None) -> TracebackType | None:
-    """Return what is left of a traceback without the entries of this package's at its beginning."""
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if not file.startswith(_OURS) and not file.endswith((".pxi", ".pyx")):  # those of the C core, which has no absolute names
-            break
-        traceback = traceback.tb_next
-    return traceback
-
-
 def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:
     """Return the TypeError for copy() and pickle."""
     return TypeError(f"cannot copy or pickle {describe(what)}: {why}")
@@ -372,36 +359,3 @@ def ignored_exit(coroutine: object, got: object) -> RuntimeError:
     return RuntimeError(
         f"{place_of(coroutine)} ignored GeneratorExit: it yielded {describe(got)}, but a coroutine that is closed must not yield any more"
     )
-
-
-def note_on(error: BaseException, name: str | None, added: tuple[str, int] | None) -> BaseException:
-    """Note on an error that leaves `run()` whose it is, shorten a traceback that nobody could read, and return the error."""
-    notes = [] if added is None else [f"in pseudothread {name!r}, added at {added[0]}:{added[1]}"]
-    left_out = _shorten(error.__traceback__)
-    if left_out:
-        notes.append(f"the traceback is shortened: {left_out:,} calls in the middle are left out")
-    try:
-        for text in notes:
-            error.add_note(text)  # type: ignore[attr-defined]
-    except Exception:  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
-        pass
-    return error
-
-
-def _shorten(traceback: TracebackType | None) -> int:
-    """Keep the first and the last _KEPT entries of a traceback. Return how many there were between."""
-    entries = 0
-    head = last = traceback
-    while last is not None:
-        entries += 1
-        if entries == _KEPT:
-            head = last
-        last = last.tb_next
-    left_out = entries - 2 * _KEPT
-    if left_out <= 0 or head is None:
-        return 0
-    tail = head.tb_next
-    for _ in range(left_out):
-        tail = tail and tail.tb_next
-    head.tb_next = tail
-    return left_out

@@ -236,6 +236,8 @@ cdef inline bint set_detail(Pseudothread p, int which, PyObject* value) noexcept
     old = PyTuple_GET_ITEM(about, which)  # nobody else has the tuple
     Py_INCREF(<object>value)
     PyTuple_SET_ITEM(about, which, value)
+    if not PyObject_GC_IsTracked(about):  # there was nothing in it for the collector until now
+        PyObject_GC_Track(about)
     Py_DECREF(<object>old)
     return True
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Guest(Driven):
     """What makes a trampoline a guest. A class of its own, so that it can be put on either core."""
 
+    _throws_at_once = False
+
     async def _drive(self, root: Pseudothread) -> BaseException | None:
         """Make turns until `root` has ended, then close what is left. Return the error that it ended by, or None."""
         failure, _ = await self._go_on(lambda: root.done, root)

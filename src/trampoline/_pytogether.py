@@ -58,6 +58,8 @@ def give(joiner, ended):
         elif ended._payload is MISSING:
             joiner._payload = no_result(ended)
             joiner._special |= THROWING
+        if joiner._levels is not None:
+            joiner._levels.woken()
         trampoline._continue(joiner)
     finally:
         trampoline._leaving.remove(joiner)
@@ -149,6 +151,8 @@ class Group:
         try:
             if waiter.waits_for is self._suspension and trampoline._parked.pop(waiter, None) is not None:
                 waiter._payload, waiter._state = None, TAKEN
+                if waiter._levels is not None:
+                    waiter._levels.woken()
                 trampoline._continue(waiter, first)
         finally:
             trampoline._leaving.remove(waiter)

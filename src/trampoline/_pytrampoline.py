@@ -24,15 +24,17 @@ from _thread import get_ident
 from _weakref import ref
 from types import GeneratorType
 
-from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine, note_on
+from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
-from trampoline._pypseudothread import QUEUED, RUNNING, TAKEN, Pseudothread, Queue
-from trampoline._pyresume import OWN_CODES, THROWING, behind
+from trampoline._pypseudothread import Pseudothread
+from trampoline._pyqueue import Queue
+from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
+from trampoline._traces import note_on
 
 __all__ = [
     "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",

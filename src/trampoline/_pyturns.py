@@ -9,13 +9,19 @@ from types import CoroutineType, GeneratorType
 
 from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
-from trampoline._pypseudothread import ENDED, PARKED, QUEUED, RUNNING, TAKEN, Pseudothread, Queue
+from trampoline._pypseudothread import Pseudothread
+from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
+    ENDED,
     INTERRUPTED,
     MISSING,
     OWED,
     OWN_CODES,
+    PARKED,
     PROMPTLY,
+    QUEUED,
+    RUNNING,
+    TAKEN,
     THROWING,
     behind,
     caught,
@@ -171,7 +177,7 @@ class Turns:
                     value = got
                 elif outcome == WAIT or not stack:
                     if outcome == WAIT:
-                        self._held = (sent,)
+                        self._held = (None, sent)
                         top = stack = sent = None  # suspend() may make turns of `p`, and end it
                         promptly[0] = outer
                         self._park(p, got)
@@ -267,6 +273,7 @@ class Turns:
             p._payload = error  # in place of what it was resumed with, if that was done already
             p._special = p._special & ~(PROMPTLY | OWED) | THROWING
             if parked:
+                p._state = RUNNING  # its turn goes on
                 self._continue(p)
         finally:
             p = suspension = error = None  # the frames of a traceback hold those that called them

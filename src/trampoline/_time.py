@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import CoroutineType, coroutine
+from types import CoroutineType, GeneratorType, coroutine
 
 from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, no_coroutine
 from trampoline._core import core
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 sleep, Limit = core.sleep, core.Limit
+_PLAIN = Suspension, GeneratorType, CoroutineType  # what need not be looked at any closer
 
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ else:
 
         TypeError if it is no coroutine or `seconds` no number, ValueError if that is negative or nan.
         """
-        if meaning_of(coroutine) == VALUE:
+        if not isinstance(coroutine, _PLAIN) and meaning_of(coroutine) == VALUE:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import sys
 from types import CoroutineType, SimpleNamespace, coroutine
 
-from trampoline._base import VALUE, Suspension, cannot_join, describe, is_coroutine, meaning_of, no_coroutine, no_result, users
+from trampoline._base import VALUE, Suspension, cannot_join, describe, is_coroutine, meaning_of, no_coroutine, no_result
 from trampoline._base import yield_itself as wait_for
+from trampoline._traces import users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -222,7 +223,8 @@ class Untaken:
         text = f"Nobody joined pseudothread {self._name!r}{where}, which failed"
         hook = sys.unraisablehook
         if hook is not sys.__unraisablehook__:
-            hook(SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None))
+            told: Any = SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None)
+            hook(told)
         elif sys.stderr is not None:  # Python's own takes nothing but what Python itself made
             from traceback import format_exception
 

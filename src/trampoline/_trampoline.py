@@ -57,6 +57,7 @@ class Layer(Base):
     _own_reactor = True
     _posted: deque[Callable[[], object]] | tuple[()] = ()
     _host: Host | None = None
+    _throws_at_once = True  # whether a limit may throw into what is parked without asking `_interrupt()`
 
     def __init__(
         self, *, reactor: Reactor | None = None, clock: Callable[[], float] | None = None, profile: bool | Profile = False
@@ -100,11 +101,10 @@ class Layer(Base):
     @property
     def _keeper(self) -> Any:
         """What keeps the deadlines, with `clock`, `at` and `cancel`."""
-        timers = self._timers
-        if timers is None:
-            reactor = self.reactor  # which may bring some
-            timers = self._timers
-        return reactor if timers is None else timers
+        if self._timers is not None:
+            return self._timers
+        reactor = self.reactor  # which may bring some
+        return reactor if self._timers is None else self._timers
 
     def close(self) -> None:
         """Close every pseudothread that is left, queued ones first, and empty the queue: all `finally` blocks run.
