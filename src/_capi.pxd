@@ -133,6 +133,7 @@ cdef extern from *:
     PyObject* PyNumber_Index(PyObject*) noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
+    Py_ssize_t PyBytes_GET_SIZE(PyObject*) noexcept
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
     PyObject* PyException_GetTraceback(PyObject*) noexcept
     int PyException_SetTraceback(PyObject*, PyObject*) noexcept
@@ -164,6 +165,7 @@ cdef extern from *:
     PyObject* PyExc_KeyboardInterrupt
     PyObject* PyExc_SystemExit
     PyObject* Py_None
+    PyObject* Py_False
     PyObject* Py_NotImplemented
     PyObject* PyExc_StopAsyncIteration
     ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
@@ -189,6 +191,21 @@ cdef extern from "_sleep.h":
     PyTypeObject* ct_limit_type
     object ct_make_sleep(object, object)
     object ct_make_limit(object)
+
+cdef extern from "_waiting.h":
+    PyTypeObject* ct_read_type
+    PyTypeObject* ct_write_type
+    PyTypeObject* ct_reactor_type
+    Py_ssize_t ct_read_file, ct_read_pseudothread, ct_read_watched, ct_read_to_write, ct_reactor_files, ct_watched_reading
+    int ct_know_streams(object, object, object, object) except -1
+    int ct_know_reactor(object, object) except -1
+    PyObject* ct_slot(PyObject*, Py_ssize_t) noexcept
+    void ct_set_slot(PyObject*, Py_ssize_t, PyObject*) noexcept
+    PyObject* ct_watched_of(PyObject*, PyObject*) noexcept
+    PyObject* ct_reading_at(PyObject*, unsigned long) noexcept
+    int ct_count_waits(PyObject*, int) noexcept
+    PyObject* ct_receive(PyObject*) noexcept
+    PyObject* ct_send(PyObject*, bint*) noexcept
 
 cdef extern from "_operation.h":
     ctypedef struct ct_Operation:

@@ -53,6 +53,7 @@ cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_untaken = "_untaken", word_taken = "taken"
 cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
+cdef str word_reactor = "reactor", word_failed = "_failed", word_end = "_end", word_go_on = "_go_on"
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
@@ -359,6 +360,7 @@ include "_resume.pxi"
 include "_parking.pxi"
 include "_timers.pxi"
 include "_sleep.pxi"
+include "_waiting.pxi"
 
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.

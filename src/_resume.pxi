@@ -117,6 +117,8 @@ cdef inline int meaning(PyObject** got) noexcept:
         return WAIT
     if Py_TYPE(got[0]) == <PyTypeObject*>Spawning:
         return GIVE
+    if Py_TYPE(got[0]) == ct_read_type or Py_TYPE(got[0]) == ct_write_type:
+        return WAIT
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
         return <int>PyLong_AsLong(known)

@@ -48,6 +48,8 @@ _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
 class Reactor:
     """Files and deadlines. `clock` gives seconds and never goes back. For one thread, but for what says otherwise."""
 
+    __slots__ = ("__dict__", "__weakref__", "_files", "_waits")  # the core in C looks at these two
+
     def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
         self.clock = clock
         self._timers = core.Timers(clock) if _timers is None else _timers  # those of its trampoline, on whichever core that is
@@ -151,39 +153,40 @@ class Reactor:
         while self._due:
             self._due.pop()()
         self._timers.fire()
-        files, only_read, only_write = self._files, ~self._write, ~self._read
-        vain = bool(events)
-        for fd, event in events:  # other bits, an error or a hang-up, end both ways of waiting
-            watched = files.get(fd)
-            if watched is None:
-                if fd == self._door.fileno():
-                    self._answer()
-                    vain = False
-                continue
-            if event & only_read and watched.mask & self._read:
-                ready, watched.reading = watched.reading, None
-                if ready is None or watched.file is None:
-                    self._register(watched, self._wanted(watched))
-                if ready is not None:
-                    self._waits -= 1
-                    ready()
-                if watched.reading is None:
-                    vain = False
-            if event & only_write and watched.mask & self._write:
-                ready, watched.writing = watched.writing, None
-                if ready is None or watched.file is None:
-                    self._register(watched, self._wanted(watched))
-                if ready is not None:
-                    self._waits -= 1
-                    ready()
-                if watched.writing is None:
-                    vain = False
+        vain = _dispatch(self, events)
         if not vain:
             self._vain = 0
         elif self._vain < _VAIN:
             self._vain += 1
         else:  # a closed file that lives on in another process is still reported, and cannot be taken out
             self._renew()
+
+    def _tell(self, fd: int, event: int) -> bool:
+        """Call who waits for what has happened there. Return whether that was in vain, as nobody let it be known that there is no more."""
+        watched, vain = self._files.get(fd), True
+        if watched is None:
+            if fd != self._door.fileno():
+                return True
+            self._answer()
+            return False
+        if event & ~self._write and watched.mask & self._read:  # other bits, an error or a hang-up, end both ways of waiting
+            ready, watched.reading = watched.reading, None
+            if ready is None or watched.file is None:
+                self._register(watched, self._wanted(watched))
+            if ready is not None:
+                self._waits -= 1
+                getattr(ready, "_ready", ready)()
+            vain = watched.reading is not None
+        if event & ~self._read and watched.mask & self._write:
+            ready, watched.writing = watched.writing, None
+            if ready is None or watched.file is None:
+                self._register(watched, self._wanted(watched))
+            if ready is not None:
+                self._waits -= 1
+                ready()
+            if watched.writing is None:
+                vain = False
+        return vain
 
     def knock(self) -> None:
         """End `poll()`, or the next one. From any thread and from signal handlers."""
@@ -293,7 +296,7 @@ class Reactor:
         for ready in (watched.reading, watched.writing):
             if ready is not None:
                 self._waits -= 1
-                self._due.append(ready)
+                self._due.append(getattr(ready, "_ready", ready))
         watched.reading = watched.writing = None
 
     def _wanted(self, watched: Watched) -> int:
@@ -321,6 +324,19 @@ class Reactor:
                     watched.file = weakref.ref(watched.file(), forgetting(self._files, self._selector, watched.fd))
                 with suppress(OSError):  # it is closed: who waits for it is told
                     self._register(watched, wanted)
+
+
+def _dispatch_in_python(reactor: Reactor, events: Events) -> bool:
+    vain = bool(events)
+    for fd, event in events:
+        if not reactor._tell(fd, event):
+            vain = False
+    return vain
+
+
+_dispatch = getattr(core, "_dispatch", _dispatch_in_python)
+if hasattr(core, "_know_reactor"):  # the core in C
+    core._know_reactor(Reactor, Watched)
 
 
 def _non_blocking() -> int:

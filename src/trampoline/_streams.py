@@ -7,6 +7,7 @@ from contextlib import suppress
 from weakref import WeakKeyDictionary, ref
 
 from trampoline._base import describe, resumed
+from trampoline._core import core
 from trampoline._operations import AGAIN, ConnectionLost, Operation, buffer_of, count_of, is_loss, prepare
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from trampoline._base import Called
-    from trampoline._core import core
 
 _TRIES = 10  # how often a pseudothread is told that what it reads is lost
 _told: WeakKeyDictionary[socket.socket, WeakKeyDictionary[core.Pseudothread[Any], int]] = WeakKeyDictionary()
@@ -88,9 +88,13 @@ class _Read(Operation):
         else:
             if data:
                 resumed(pseudothread, self, data)
-                return
-            failure = ConnectionLost(f"the other end has closed the connection of {describe(self._file)}")
+            else:
+                self._end()
+            return
         self._failed(failure)
+
+    def _end(self) -> None:
+        self._failed(ConnectionLost(f"the other end has closed the connection of {describe(self._file)}"))
 
     def _fail(self, error: BaseException) -> None:
         if is_loss(error):
@@ -133,10 +137,18 @@ class _Write(Operation):
             if sent == len(data):
                 resumed(pseudothread, self, sent)
             else:
-                self._sent = sent
-                self._watch_again(True)
+                self._go_on(pseudothread, sent)
             return
         self._failed(failure)
+
+    def _go_on(self, pseudothread: core.Pseudothread[Any], begun: int | Exception) -> None:
+        """Have the rest written, where the first `begun` bytes were sent, or see what the error means that came instead."""
+        self._pseudothread, self._watched, self._sent = pseudothread, None, 0
+        if isinstance(begun, Exception):
+            self._failed(begun)
+        else:
+            self._sent = begun
+            self._watch_again(True)
 
     def withdraw(self, pseudothread: core.Pseudothread[Any]) -> None:
         if getattr(self, "_watched", None) is not None:
@@ -166,3 +178,7 @@ class _Write(Operation):
 
     def __repr__(self) -> str:
         return f"nonblocking_write({describe(self._file)}, {len(self._data)} bytes)"
+
+
+if hasattr(core, "_know_streams"):  # the core in C
+    core._know_streams(_Read, _Write, _Socket, _written)

@@ -1,0 +1,183 @@
+"""What a core may do by itself, as it is common: to wait for a socket again, and to write what need not wait."""
+
+import errno
+import socket
+
+import pytest
+from conftest import CORES, load
+
+from trampoline import ConnectionLost, nonblocking_read, nonblocking_write
+
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def read_once(ours, theirs):
+    """Have `ours` registered."""
+    theirs.send(b"first")
+    assert (yield nonblocking_read(ours, 100)) == b"first"
+
+
+def run(core, coroutine):
+    with load(core).Waiting() as t:
+        root = t.add(coroutine)
+        t.run()
+        assert not t.reactor.waiting
+        return root.result()
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("nbytes", [1, 3, 100, 65536, 65537, 1_000_000])
+def test_as_many_bytes_as_are_asked_for(core, pair, nbytes):
+    def reads():
+        yield read_once(*pair)
+        pair[1].send(b"again")
+        return (yield nonblocking_read(pair[0], nbytes))
+
+    assert run(core, reads()) == b"again"[:nbytes]
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_the_end_of_the_stream(core, pair):
+    def reads():
+        yield read_once(*pair)
+        pair[1].close()
+        with pytest.raises(ConnectionLost, match="the other end has closed the connection of") as caught:
+            yield nonblocking_read(pair[0], 100)
+        return caught.value
+
+    lost = run(core, reads())
+    assert lost.__cause__ is lost.__context__ is None
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_reset_is_told_with_its_cause_and_once(core):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as theirs:
+        ours, _address = server.accept()
+
+        def reads():
+            yield read_once(ours, theirs)
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            theirs.close()
+            with pytest.raises(ConnectionLost) as caught:
+                yield nonblocking_read(ours, 100)
+            return caught.value
+
+        with ours:
+            lost = run(core, reads())
+    assert type(lost.__cause__) is ConnectionResetError
+    assert lost.errno == errno.ECONNRESET
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_write_to_who_has_gone(core, pair):
+    def writes():
+        pair[1].close()
+        with pytest.raises(ConnectionLost) as caught:
+            yield nonblocking_write(pair[0], b"x")
+        return caught.value
+
+    assert type(run(core, writes()).__cause__) is BrokenPipeError
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_write_that_finds_room_for_a_part_or_none(core, pair):
+    ours, theirs = pair
+    theirs.setblocking(False)
+    data = bytes(range(256)) * 20_000
+    got = []
+
+    def writes(count):
+        for _ in range(count):
+            assert (yield nonblocking_write(ours, data)) == len(data)
+
+    def reads():
+        while sum(map(len, got)) < 2 * len(data):
+            got.append((yield nonblocking_read(theirs, 100_000)))
+
+    with load(core).Waiting() as t:
+        t.add(writes(2))
+        t.add(reads())
+        t.run()
+    assert b"".join(got) == 2 * data
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_who_writes_goes_on_behind_all_others(core, pair):
+    log = []
+
+    def writes():
+        log.append("write")
+        log.append((yield nonblocking_write(pair[0], b"xyz")))
+
+    def other():
+        log.append("other")
+        yield
+
+    with load(core).Waiting() as t:
+        t.add(writes())
+        t.add(other())
+        t.run()
+    assert log == ["write", "other", 3]
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("how", ["throw", "close"])
+def test_who_is_unwound_leaves_the_socket_to_the_next(core, pair, how):
+    def waits():
+        yield read_once(*pair)
+        with pytest.raises(ZeroDivisionError if how == "throw" else GeneratorExit):
+            yield nonblocking_read(pair[0], 100)
+
+    def unwinds():
+        (waiting.throw(ZeroDivisionError()) if how == "throw" else waiting.close())
+        pair[1].send(b"for the next")
+        assert (yield nonblocking_read(pair[0], 100)) == b"for the next"
+
+    with load(core).Waiting() as t:
+        waiting = t.add(waits())
+        t.step()
+        assert "nonblocking_read" in repr(waiting.waits_for)
+        t.add(unwinds())
+        t.run()
+        assert waiting.done
+        assert not t.reactor.waiting
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_two_who_read_the_same(core, pair):
+    def waits():
+        yield read_once(*pair)
+        return (yield nonblocking_read(pair[0], 100))
+
+    def second():
+        with pytest.raises(RuntimeError, match="another pseudothread waits to read from"):
+            yield nonblocking_read(pair[0], 100)
+        pair[1].send(b"to the first")
+
+    with load(core).Waiting() as t:
+        first = t.add(waits())
+        t.step()
+        t.add(second())
+        t.run()
+        assert first.result() == b"to the first"
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_socket_that_is_closed_while_it_is_waited_for(core, pair):
+    def waits():
+        yield read_once(*pair)
+        with pytest.raises(OSError, match="is closed") as caught:
+            yield nonblocking_read(pair[0], 100)
+        return caught.value.errno
+
+    with load(core).Waiting() as t:
+        waiting = t.add(waits())
+        t.step()
+        pair[0].close()
+        t.run()
+        assert waiting.result() == errno.EBADF
