@@ -336,7 +336,7 @@ def _dispatch_in_python(reactor: Reactor, events: Events) -> bool:
 
 _dispatch = getattr(core, "_dispatch", _dispatch_in_python)
 if hasattr(core, "_know_reactor"):  # the core in C
-    core._know_reactor(Reactor, Watched)
+    core._know_reactor(Reactor, Watched)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _non_blocking() -> int:

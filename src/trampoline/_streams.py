@@ -181,4 +181,4 @@ class _Write(Operation):
 
 
 if hasattr(core, "_know_streams"):  # the core in C
-    core._know_streams(_Read, _Write, _Socket, _written)
+    core._know_streams(_Read, _Write, _Socket, _written)  # pyright: ignore[reportAttributeAccessIssue]
