@@ -1,6 +1,6 @@
 """A MemoryError at each allocation of the C core in turn, of small programs that together use all of it: nothing crashes or is confused.
 
-    python .ci/no_memory.py LIBRARY [program ...]    LIBRARY is no_memory.c, compiled: `.ci/proof nomemory` does both
+    python .ci/no_memory.py LIBRARY [program ...]    LIBRARY is no_memory.h, compiled: `.ci/proof nomemory` does both
 
 What a program may end by is its result or a MemoryError. After that each pseudothread that says it is queued stands in the queue, once; the
 trampoline runs on to its end and is closed; and no error of the core's was lost to `sys.unraisablehook`. It writes what was otherwise.

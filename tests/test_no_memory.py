@@ -19,7 +19,7 @@ PROGRAMS = ["calls", "errors", "prompt", "channels", "times", "together", "conte
 pytestmark = [
     pytest.mark.skipif("c" not in CORES, reason="in the core in Python all allocations are the interpreter's"),
     pytest.mark.skipif(sys.version_info < (3, 11), reason="it catches groups of errors"),
-    pytest.mark.skipif(not (HERE / "no_memory.c").exists(), reason="it is not in the sdist"),
+    pytest.mark.skipif(not (HERE / "no_memory.h").exists(), reason="it is not in the sdist"),
     pytest.mark.skipif(
         sys.platform != "linux" or not shutil.which("gcc"), reason="the allocator that refuses is in C, and asks glibc who calls"
     ),
@@ -31,7 +31,7 @@ pytestmark = [
 def library(tmp_path_factory):
     """The allocator that refuses."""
     made = tmp_path_factory.mktemp("no_memory") / "no_memory.so"
-    command = ["gcc", "-O1", "-shared", "-fPIC", "-D_FORTIFY_SOURCE=0", f"-I{HEADERS}", HERE / "no_memory.c", "-o", made, "-ldl"]
+    command = ["gcc", "-O1", "-shared", "-fPIC", "-D_FORTIFY_SOURCE=0", f"-I{HEADERS}", "-x", "c", HERE / "no_memory.h", "-o", made, "-ldl"]
     subprocess.run(command, check=True)
     return made
 
