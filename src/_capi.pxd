@@ -157,6 +157,8 @@ cdef extern from *:
     long long PyLong_AsLongLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
     PyObject* PyFloat_FromDouble(double) noexcept
+    PyObject* PyLong_FromLong(long) noexcept
+    PyObject* PyMethod_New(PyObject*, PyObject*) noexcept
     double Py_HUGE_VAL
     int PyObject_IsTrue(PyObject*) noexcept
     PyObject* PyExc_Exception
@@ -196,7 +198,11 @@ cdef extern from "_waiting.h":
     PyTypeObject* ct_read_type
     PyTypeObject* ct_write_type
     PyTypeObject* ct_reactor_type
-    Py_ssize_t ct_read_file, ct_read_pseudothread, ct_read_watched, ct_read_to_write, ct_reactor_files, ct_watched_reading
+    PyObject* ct_knock
+    Py_ssize_t ct_read_file, ct_read_pseudothread, ct_read_watched, ct_read_to_write, ct_watched_reading
+    Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_reactor_due, ct_reactor_vain, ct_reactor_timers, ct_reactor_epoll
+    enum:
+        CT_ELSEWHERE, CT_ALL, CT_BEGUN
     int ct_know_streams(object, object, object, object) except -1
     int ct_know_reactor(object, object) except -1
     PyObject* ct_slot(PyObject*, Py_ssize_t) noexcept
@@ -205,7 +211,19 @@ cdef extern from "_waiting.h":
     PyObject* ct_reading_at(PyObject*, unsigned long) noexcept
     int ct_count_waits(PyObject*, int) noexcept
     PyObject* ct_receive(PyObject*) noexcept
-    PyObject* ct_send(PyObject*, bint*) noexcept
+    int ct_send(PyObject*, PyObject**, int*) noexcept
+    PyObject* ct_make_reading(PyObject*, PyObject*) noexcept
+    PyObject* ct_make_writing(PyObject*, PyObject*) noexcept
+
+cdef extern from "_polling.h":
+    enum:
+        CT_MOST_READY
+    int ct_poll(int, int, int*, unsigned int*) noexcept
+    int ct_milliseconds(double) noexcept
+    long ct_whole(PyObject*) noexcept
+    bint ct_has_some(PyObject*) noexcept
+    bint ct_attribute_is(PyTypeObject*, PyObject*, PyObject*) noexcept
+    PyObject* ct_dict_of(PyObject*) noexcept
 
 cdef extern from "_operation.h":
     ctypedef struct ct_Operation:

@@ -20,6 +20,7 @@ from _capi cimport *
 from _thread import _local, get_ident
 from operator import index
 from contextvars import Context
+from functools import update_wrapper
 from time import monotonic as _monotonic
 from types import CoroutineType, GeneratorType, GenericAlias
 
@@ -53,7 +54,9 @@ cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"
 cdef str word_untaken = "_untaken", word_taken = "taken"
 cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
-cdef str word_reactor = "reactor", word_failed = "_failed", word_end = "_end", word_go_on = "_go_on"
+cdef str word_reactor = "reactor", word_failed = "_failed", word_end = "_end", word_host = "_host"
+cdef str word_posted = "_posted", word_poll_after_pause = "_poll_after_pause", word_dispatch = "_dispatch", word_note_vain = "_note"
+cdef tuple nothing = ()
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
@@ -361,6 +364,7 @@ include "_parking.pxi"
 include "_timers.pxi"
 include "_sleep.pxi"
 include "_waiting.pxi"
+include "_polling.pxi"
 
 
 # Objects and errors without Cython's help, which would leave a frame of ours in the traceback.

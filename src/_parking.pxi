@@ -140,14 +140,6 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     """Let the suspension arrange for `p` to be resumed. Return the error that leaves run(), or NULL."""
     cdef PyObject* suspension = p.value
     cdef PyObject* failure = NULL
-    cdef PyObject* begun = NULL
-    cdef PyObject* sent
-    if writes_plainly(t, p):
-        sent = begin_to_write(p, &begun)
-        if sent != NULL:
-            p.value = sent
-            Py_DECREF(<object>suspension)
-            return go_on(t, p)
     if link(t, p):
         p.state = PARKED
         Py_INCREF(<object>suspension)
@@ -157,17 +149,12 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             p.special &= ~INTERRUPTED
             failure = interruption(t, p)
         if failure == NULL:
-            if begun == NULL:
-                failure = suspend(t, p, suspension)
-            else:
-                failure = dropped(PyObject_CallMethodObjArgs(suspension, <PyObject*>word_go_on, <PyObject*>p, begun, NULL))
-                Py_DECREF(<object>begun)
+            failure = suspend(t, p, suspension)
         Py_DECREF(<object>suspension)
         if failure == NULL or p.state == ENDED:
             return failure
     else:
         failure = ct_fetch()
-        Py_XDECREF(begun)
     p.special = p.special & ~(PROMPTLY | OWED) | THROWING
     suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
     failure = NULL

@@ -280,6 +280,10 @@ cdef PyObject* call_entry(BaseTrampoline t, PyObject* entry, PyObject** result) 
 
 cdef bint waits(BaseTrampoline t, PyObject** failure) noexcept:
     """Wait until something is queued. Return whether there is anything to run again."""
+    cdef PyObject* reactor = plain_reactor(t)
+    if reactor != NULL:
+        failure[0] = wait_for_files(t, reactor)
+        return failure[0] == NULL
     cdef PyObject* returned = PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_wait)
     cdef int again = PyObject_IsTrue(returned) if returned != NULL else -1
     if again < 0:

@@ -3,13 +3,17 @@
 An attribute with a slot is read where the slot is, as CPython's own instructions do. Where there is no epoll no class is known, and all of
 it is left to the methods in Python. */
 
+#define CT_LARGE 14  /* a write counts as one more for each so many bytes, as a power of 2 */
 #define ct_slot(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
 static PyTypeObject *ct_read_type, *ct_write_type, *ct_socket_type, *ct_reactor_type, *ct_watched_type;  /* NULL: not known */
-static PyCFunction ct_fileno;
+static PyCFunction ct_fileno, ct_gettimeout;
 static PyObject *ct_written;  /* the set of sockets to which something is left to be written */
-static Py_ssize_t ct_read_file, ct_read_nbytes, ct_read_pseudothread, ct_read_watched, ct_read_to_write, ct_write_file, ct_write_data;
-static Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_watched_file, ct_watched_mask, ct_watched_reading;
+static PyObject *ct_knock;  /* the method of the reactor */
+static Py_ssize_t ct_read_file, ct_read_nbytes, ct_read_pseudothread, ct_read_watched, ct_read_to_write;
+static Py_ssize_t ct_write_file, ct_write_data, ct_write_begun;
+static Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_reactor_due, ct_reactor_vain, ct_reactor_timers, ct_reactor_epoll;
+static Py_ssize_t ct_watched_file, ct_watched_mask, ct_watched_reading;
 
 #ifdef __linux__
 
@@ -26,21 +30,23 @@ static int ct_offset(PyObject *type, const char *name, Py_ssize_t *offset) {
     return good ? 0 : -1;
 }
 
+/* Find a method in C that takes nothing. If somebody has put another in its place `found` stays as it is. */
+static int ct_method_of(PyObject *type, const char *name, PyCFunction *found) {
+    PyObject *method = PyObject_GetAttrString(type, name);
+    if (method != NULL && Py_TYPE(method) == &PyMethodDescr_Type && ((PyMethodDescrObject *)method)->d_method->ml_flags == METH_NOARGS) {
+        *found = ((PyMethodDescrObject *)method)->d_method->ml_meth;
+    }
+    Py_XDECREF(method);
+    return method != NULL ? 0 : -1;
+}
+
 static int ct_know_streams(PyObject *read, PyObject *write, PyObject *socket, PyObject *written) {
-    PyObject *fileno = PyObject_GetAttrString(socket, "fileno");
-    if (fileno == NULL || ct_offset(read, "_file", &ct_read_file) || ct_offset(read, "_nbytes", &ct_read_nbytes)
+    if (ct_offset(read, "_file", &ct_read_file) || ct_offset(read, "_nbytes", &ct_read_nbytes)
         || ct_offset(read, "_pseudothread", &ct_read_pseudothread) || ct_offset(read, "_watched", &ct_read_watched)
         || ct_offset(read, "_watched_to_write", &ct_read_to_write) || ct_offset(write, "_file", &ct_write_file)
-        || ct_offset(write, "_data", &ct_write_data)) {
-        Py_XDECREF(fileno);
-        return -1;
-    }
-    if (Py_TYPE(fileno) != &PyMethodDescr_Type || ((PyMethodDescrObject *)fileno)->d_method->ml_flags != METH_NOARGS) {
-        Py_DECREF(fileno);  /* somebody has put another class, or method, in its place */
-        return 0;
-    }
-    ct_fileno = ((PyMethodDescrObject *)fileno)->d_method->ml_meth;
-    Py_DECREF(fileno);
+        || ct_offset(write, "_data", &ct_write_data) || ct_offset(write, "_begun", &ct_write_begun)
+        || ct_method_of(socket, "fileno", &ct_fileno) || ct_method_of(socket, "gettimeout", &ct_gettimeout)) return -1;
+    if (ct_fileno == NULL || ct_gettimeout == NULL) return 0;
     ct_written = Py_NewRef(written);
     ct_socket_type = (PyTypeObject *)Py_NewRef(socket);
     ct_read_type = (PyTypeObject *)Py_NewRef(read);
@@ -50,8 +56,10 @@ static int ct_know_streams(PyObject *read, PyObject *write, PyObject *socket, Py
 
 static int ct_know_reactor(PyObject *reactor, PyObject *watched) {
     if (ct_offset(reactor, "_files", &ct_reactor_files) || ct_offset(reactor, "_waits", &ct_reactor_waits)
+        || ct_offset(reactor, "_due", &ct_reactor_due) || ct_offset(reactor, "_vain", &ct_reactor_vain)
+        || ct_offset(reactor, "_timers", &ct_reactor_timers) || ct_offset(reactor, "_epoll", &ct_reactor_epoll)
         || ct_offset(watched, "file", &ct_watched_file) || ct_offset(watched, "mask", &ct_watched_mask)
-        || ct_offset(watched, "reading", &ct_watched_reading)) return -1;
+        || ct_offset(watched, "reading", &ct_watched_reading) || (ct_knock = PyObject_GetAttrString(reactor, "knock")) == NULL) return -1;
     ct_watched_type = (PyTypeObject *)Py_NewRef(watched);
     ct_reactor_type = (PyTypeObject *)Py_NewRef(reactor);
     return 0;
@@ -139,16 +147,61 @@ static PyObject *ct_receive(PyObject *reading) {
     return data;
 }
 
-/* Return how many bytes of what is to be written were sent, or NULL with the error; NULL without one, nothing was sent and this is not for us. */
-static PyObject *ct_send(PyObject *writing, int *whole) {
-    PyObject *file = ct_slot(writing, ct_write_file), *data = ct_slot(writing, ct_write_data);
+enum { CT_ELSEWHERE, CT_ALL, CT_BEGUN };
+
+/* Send what can be sent of what is to be written. If that was all return CT_ALL with the number of bytes, else CT_BEGUN with what came of it,
+   the number or the error, noted; CT_ELSEWHERE if this is not for us. */
+static int ct_send(PyObject *writing, PyObject **sent, int *spent) {
+    PyObject *file = ct_slot(writing, ct_write_file), *data = ct_slot(writing, ct_write_data), *begun;
     Py_ssize_t count;
-    if (file == NULL || Py_TYPE(file) != ct_socket_type || data == NULL || !PyBytes_CheckExact(data) || !PyBytes_GET_SIZE(data)) return NULL;
-    if (PySet_GET_SIZE(ct_written)) return NULL;
+    if (file == NULL || Py_TYPE(file) != ct_socket_type || data == NULL || !PyBytes_CheckExact(data) || !PyBytes_GET_SIZE(data)) return CT_ELSEWHERE;
+    if (PySet_GET_SIZE(ct_written)) return CT_ELSEWHERE;
     do count = send(ct_fd_of(file), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_DONTWAIT); while (count < 0 && errno == EINTR);
-    if (count < 0) return PyErr_SetFromErrno(PyExc_OSError);
-    *whole = count == PyBytes_GET_SIZE(data);
-    return PyLong_FromSsize_t(count);
+    if (count >= 0) begun = PyLong_FromSsize_t(count);
+    else PyErr_SetFromErrno(PyExc_OSError), begun = NULL;
+    if (begun == NULL) begun = ct_fetch();
+    if (count == PyBytes_GET_SIZE(data) && PyLong_CheckExact(begun)) {
+        *sent = begun;
+        *spent = (int)(count >> CT_LARGE);
+        return CT_ALL;
+    }
+    Py_XSETREF(ct_slot(writing, ct_write_begun), begun);
+    return CT_BEGUN;
+}
+
+/* Make what `nonblocking_read()` returns, or NULL, without an error, if that is not for us. */
+static PyObject *ct_make_reading(PyObject *socket, PyObject *nbytes) {
+    PyObject *reading;
+    if (Py_TYPE(socket) != ct_socket_type || !PyLong_CheckExact(nbytes) || PyLong_AsSsize_t(nbytes) < 1) {
+        PyErr_Clear();
+        return NULL;
+    }
+    if ((reading = PyType_GenericAlloc(ct_read_type, 0)) == NULL) PyErr_Clear();
+    else {
+        ct_slot(reading, ct_read_file) = Py_NewRef(socket);
+        ct_slot(reading, ct_read_nbytes) = Py_NewRef(nbytes);
+    }
+    return reading;
+}
+
+/* The same of `nonblocking_write()`. */
+static PyObject *ct_make_writing(PyObject *socket, PyObject *data) {
+    PyObject *writing, *blocks;
+    double seconds;
+    if (Py_TYPE(socket) != ct_socket_type || !PyBytes_CheckExact(data)) return NULL;
+    if ((blocks = ct_gettimeout(socket, NULL)) == NULL) {
+        PyErr_Clear();
+        return NULL;
+    }
+    seconds = PyFloat_CheckExact(blocks) ? PyFloat_AS_DOUBLE(blocks) : -1;
+    Py_DECREF(blocks);
+    if (seconds != 0) return NULL;
+    if ((writing = PyType_GenericAlloc(ct_write_type, 0)) == NULL) PyErr_Clear();
+    else {
+        ct_slot(writing, ct_write_file) = Py_NewRef(socket);
+        ct_slot(writing, ct_write_data) = Py_NewRef(data);
+    }
+    return writing;
 }
 
 #else
@@ -168,6 +221,9 @@ static int ct_know_reactor(PyObject *reactor, PyObject *watched) {
 #define ct_count_waits(reactor, more) 0
 #define ct_set_slot(object, offset, value) ((void)(offset))
 #define ct_receive(reading) NULL
-#define ct_send(writing, whole) (*(whole) = 0, (PyObject *)NULL)
+enum { CT_ELSEWHERE, CT_ALL, CT_BEGUN };
+#define ct_send(writing, sent, spent) ((void)(sent), (void)(spent), CT_ELSEWHERE)
+#define ct_make_reading(socket, nbytes) NULL
+#define ct_make_writing(socket, data) NULL
 
 #endif

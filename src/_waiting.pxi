@@ -6,13 +6,37 @@ The lock of the interpreter is kept from where an operation is looked at till it
 """
 
 
-def _know_streams(read, write, socket, written):
-    """Take notice of the classes of what reads and writes, and of the set of sockets to which something is left to be written."""
+cdef object read_elsewhere, write_elsewhere
+cdef double PAUSE
+
+
+def _know_streams(read, write, socket, written, reads, writes):
+    """Take notice of the classes of what reads and writes, and of the set of sockets to which something is left to be written.
+
+    `reads` and `writes` are the functions that make them. Return what shall be called in their place.
+    """
+    global read_elsewhere, write_elsewhere
     ct_know_streams(read, write, socket, written)
+    if ct_write_type == NULL:
+        return reads, writes
+    read_elsewhere, write_elsewhere = reads, writes
+    return update_wrapper(_make_reading, reads), update_wrapper(_make_writing, writes)
 
 
-def _know_reactor(reactor, watched):
-    """Take notice of the class of the reactor, and of what that notes of a file."""
+def _make_reading(sock, nbytes=65536):
+    cdef PyObject* made = ct_make_reading(<PyObject*>sock, <PyObject*>nbytes)
+    return give(made) if made != NULL else read_elsewhere(sock, nbytes)
+
+
+def _make_writing(sock, data):
+    cdef PyObject* made = ct_make_writing(<PyObject*>sock, <PyObject*>data)
+    return give(made) if made != NULL else write_elsewhere(sock, data)
+
+
+def _know_reactor(reactor, watched, pause):
+    """Take notice of the class of the reactor, of what that notes of a file, and after how many seconds it looks for closed ones."""
+    global PAUSE
+    PAUSE = pause
     ct_know_reactor(reactor, watched)
 
 
@@ -68,48 +92,55 @@ cdef PyObject* have_failed(PyObject* operation) noexcept:
     return dropped(returned)
 
 
-cdef inline bint writes_plainly(BaseTrampoline t, Pseudothread p) noexcept:
-    """Return whether nobody sees if `p`, which yielded to write, is parked for that or is queued again at once."""
-    return ct_write_type != NULL and Py_TYPE(p.value) == ct_write_type and not (
-        p.special & INTERRUPTED or p.levels != NULL or t.overridden or t.own is None)
-
-
-cdef PyObject* begin_to_write(Pseudothread p, PyObject** begun) noexcept:
-    """Write what `p` yielded. Return the number of bytes if that was all of it, else NULL, with the number or the error in `begun`."""
-    cdef bint whole = False
-    cdef PyObject* sent = ct_send(p.value, &whole)
-    begun[0] = NULL
-    if sent == NULL:
-        if PyErr_Occurred() != NULL:
-            begun[0] = ct_fetch()
-    elif not whole:
-        begun[0], sent = sent, NULL
-    return sent
+cdef int write_at_once(PyObject* writing, PyObject** sent) noexcept:
+    """Do what `at_once()` of `writing` does: CT_ALL, CT_BEGUN if it has to be waited for, CT_ELSEWHERE if that has to be asked."""
+    global ct_promptly
+    cdef int spent = 0
+    cdef int how = ct_send(writing, sent, &spent)
+    ct_promptly -= spent
+    return how
 
 
 def _dispatch(reactor, events):
     """Tell who waits for files that those are ready. Return whether that was in vain, as nobody let it be known that there is no more."""
-    cdef bint vain = len(events) > 0, plain = ct_reactor_type != NULL and Py_TYPE(<PyObject*>reactor) == ct_reactor_type
+    cdef bint vain = len(events) > 0
+    for fd, event in events:
+        leave(tell_ready(<PyObject*>reactor, <PyObject*>fd, event, &vain))
+    return vain
+
+
+cdef PyObject* tell_ready(PyObject* reactor, PyObject* fd, unsigned int event, bint* vain) noexcept:
+    """Tell who waits for that file what has happened there, and have it noted if that was not in vain. Return an error or NULL."""
     cdef PyObject* watched
     cdef PyObject* reading
+    cdef PyObject* p
     cdef PyObject* failure
-    for fd, event in events:
-        watched = reading = NULL
-        if plain:
-            watched = PyDict_GetItemWithError(ct_slot(<PyObject*>reactor, ct_reactor_files), <PyObject*>fd)
-            reading = ct_reading_at(watched, <unsigned long>event)
-            if reading != NULL and Py_TYPE(ct_slot(reading, ct_read_pseudothread)) != <PyTypeObject*>Pseudothread:
-                reading = NULL  # one of the core in Python
-        if reading == NULL:
-            if not reactor._tell(fd, event):
-                vain = False
-            continue
-        operation, pseudothread, noted = <object>reading, <object>ct_slot(reading, ct_read_pseudothread), <object>watched
-        ct_set_slot(watched, ct_watched_reading, Py_None)
-        failure = NULL if ct_count_waits(<PyObject*>reactor, -1) == 0 else ct_fetch()
-        if failure == NULL:
-            failure = read_now(<Pseudothread>pseudothread, reading)
-        leave(failure)
-        if ct_slot(watched, ct_watched_reading) == Py_None:
-            vain = False
-    return vain
+    if Py_TYPE(reactor) != ct_reactor_type:
+        return tell_elsewhere(reactor, fd, event, vain)
+    watched = PyDict_GetItemWithError(ct_slot(reactor, ct_reactor_files), fd)
+    reading = ct_reading_at(watched, event)
+    if reading == NULL or Py_TYPE(ct_slot(reading, ct_read_pseudothread)) != <PyTypeObject*>Pseudothread:
+        return tell_elsewhere(reactor, fd, event, vain)  # rarer, or one of the core in Python
+    p = ct_slot(reading, ct_read_pseudothread)
+    Py_INCREF(<object>p)
+    Py_INCREF(<object>reading)
+    Py_INCREF(<object>watched)
+    ct_set_slot(watched, ct_watched_reading, Py_None)
+    failure = read_now(<Pseudothread>p, reading) if ct_count_waits(reactor, -1) == 0 else ct_fetch()
+    if ct_slot(watched, ct_watched_reading) == Py_None:
+        vain[0] = False
+    Py_DECREF(<object>watched)
+    Py_DECREF(<object>reading)
+    Py_DECREF(<object>p)
+    return failure
+
+
+cdef PyObject* tell_elsewhere(PyObject* reactor, PyObject* fd, unsigned int event, bint* vain) noexcept:
+    cdef PyObject* failure = NULL
+    try:
+        if not (<object>reactor)._tell(<object>fd, event):
+            vain[0] = False
+    except BaseException as error:
+        Py_INCREF(error)
+        failure = <PyObject*>error
+    return failure

@@ -48,7 +48,9 @@ _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
 class Reactor:
     """Files and deadlines. `clock` gives seconds and never goes back. For one thread, but for what says otherwise."""
 
-    __slots__ = ("__dict__", "__weakref__", "_files", "_waits")  # the core in C looks at these two
+    __slots__ = (  # the core in C does what its methods do where it is of this very class, which nobody can have changed
+        "__weakref__", "_door", "_due", "_epoll", "_files", "_knocker", "_read", "_selector", "_timers", "_vain", "_waits", "_write", "clock",
+    )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
         self.clock = clock
@@ -129,10 +131,13 @@ class Reactor:
         if timeout is not None and timeout <= 0 or self._due:
             return self._selector.poll(0)
         if self._waits and (timeout is None or timeout > _PAUSE):
-            events = self._selector.poll(_PAUSE)
-            if events or self._sweep():
-                return events
-            timeout = None if timeout is None else timeout - _PAUSE
+            return self._selector.poll(_PAUSE) or self._poll_after_pause(timeout)
+        return self._poll_on(timeout)
+
+    def _poll_after_pause(self, timeout: float | None) -> Events:
+        return () if self._sweep() else self._poll_on(None if timeout is None else timeout - _PAUSE)
+
+    def _poll_on(self, timeout: float | None) -> Events:
         if timeout is None or timeout > _LONGEST:
             return self._poll_for_long(timeout)
         return self._selector.poll(timeout)
@@ -153,7 +158,9 @@ class Reactor:
         while self._due:
             self._due.pop()()
         self._timers.fire()
-        vain = _dispatch(self, events)
+        self._note(_dispatch(self, events))
+
+    def _note(self, vain: bool) -> None:
         if not vain:
             self._vain = 0
         elif self._vain < _VAIN:
@@ -202,6 +209,7 @@ class Reactor:
     def close(self) -> None:
         """Let go all that the operating system holds for it. It cannot be used again."""
         _reactors.discard(self)
+        self._epoll = -1
         self._selector.close()
         self._door.close()
         self._knocker.close()
@@ -212,7 +220,7 @@ class Reactor:
         self._waits = 0
 
     def __del__(self) -> None:
-        if "_knocker" in self.__dict__:
+        if hasattr(self, "_knocker"):
             self.close()
 
     _selector: _Pollable
@@ -220,6 +228,7 @@ class Reactor:
     def _open(self) -> None:
         epoll = getattr(select, "epoll", None)
         self._selector = epoll() if epoll is not None else Selectors()
+        self._epoll = -1 if epoll is None else self._selector.fileno()  # the core in C polls it by this number
         self._read, self._write = (select.EPOLLIN, select.EPOLLOUT) if epoll is not None else _READ_AND_WRITE
         if sys.platform == "emscripten":
             self._selector.close()
@@ -336,7 +345,7 @@ def _dispatch_in_python(reactor: Reactor, events: Events) -> bool:
 
 _dispatch = getattr(core, "_dispatch", _dispatch_in_python)
 if hasattr(core, "_know_reactor"):  # the core in C
-    core._know_reactor(Reactor, Watched)  # pyright: ignore[reportAttributeAccessIssue]
+    core._know_reactor(Reactor, Watched, _PAUSE)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _non_blocking() -> int:

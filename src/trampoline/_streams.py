@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 from weakref import WeakKeyDictionary, ref
 
-from trampoline._base import describe, resumed
+from trampoline._base import describe, promptly, resumed
 from trampoline._core import core
 from trampoline._operations import AGAIN, ConnectionLost, Operation, buffer_of, count_of, is_loss, prepare
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from trampoline._base import Called
 
+_LARGE = 14  # a write counts as one more for each so many bytes, as a power of 2
 _TRIES = 10  # how often a pseudothread is told that what it reads is lost
 _told: WeakKeyDictionary[socket.socket, WeakKeyDictionary[core.Pseudothread[Any], int]] = WeakKeyDictionary()
 _Socket = socket.socket
@@ -113,33 +114,42 @@ class _Read(Operation):
 
 
 class _Write(Operation):
-    __slots__ = ("_data", "_sent")
+    __slots__ = ("_begun", "_data", "_sent")
 
     _writing = _of_stream = True
     _data: Any
     _sent: int
+    _begun: int | Exception | None  # what came of the attempt that at_once() made: how many bytes were sent, or the error
 
-    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+    def at_once(self, pseudothread: core.Pseudothread[Any]) -> Any:
+        """Send all of it, or begin to. A large one counts as several: the next is not done at once any more."""
         file, data = self._file, self._data
         if _written and ref(file) in _written:
             raise RuntimeError(f"another pseudothread writes to {describe(file)}: let one write, and hand on what it does")
-        self._pseudothread = pseudothread
-        self._watched = None
-        self._sent = 0
         if not data:
-            resumed(pseudothread, self, 0)
-            return
+            return 0
         try:
             sent = file.send(data)
         except Exception as error:
-            failure = error
-        else:
-            if sent == len(data):
+            self._begun = error
+            return NotImplemented
+        if sent < len(data):
+            self._begun = sent
+            return NotImplemented
+        promptly[0] -= sent >> _LARGE
+        return sent
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        begun = getattr(self, "_begun", None)
+        if begun is None:
+            sent = self.at_once(pseudothread)
+            if sent is not NotImplemented:
                 resumed(pseudothread, self, sent)
-            else:
-                self._go_on(pseudothread, sent)
-            return
-        self._failed(failure)
+                return
+            begun = self._begun
+        self._begun = None
+        assert begun is not None
+        self._go_on(pseudothread, begun)
 
     def _go_on(self, pseudothread: core.Pseudothread[Any], begun: int | Exception) -> None:
         """Have the rest written, where the first `begun` bytes were sent, or see what the error means that came instead."""
@@ -180,5 +190,5 @@ class _Write(Operation):
         return f"nonblocking_write({describe(self._file)}, {len(self._data)} bytes)"
 
 
-if hasattr(core, "_know_streams"):  # the core in C
-    core._know_streams(_Read, _Write, _Socket, _written)  # pyright: ignore[reportAttributeAccessIssue]
+if not TYPE_CHECKING and hasattr(core, "_know_streams"):  # the core in C
+    nonblocking_read, nonblocking_write = core._know_streams(_Read, _Write, _Socket, _written, nonblocking_read, nonblocking_write)

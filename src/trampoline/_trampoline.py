@@ -325,6 +325,10 @@ class Layer(Base):
         self.close()
 
 
+if hasattr(core, "_know_waiting"):  # the core in C
+    core._know_waiting(Layer._wait)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 class Trampoline(Layer, core.BaseTrampoline):
     """A scheduler that drives coroutines which call one another by yielding: PEP 342's `Trampoline`.
 
