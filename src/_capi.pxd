@@ -168,6 +168,7 @@ cdef extern from *:
     PyObject* PyExc_SystemExit
     PyObject* Py_None
     PyObject* Py_False
+    PyObject* Py_True
     PyObject* Py_NotImplemented
     PyObject* PyExc_StopAsyncIteration
     ctypedef PySendResult (*sendfunc)(PyObject*, PyObject*, PyObject**) noexcept
@@ -212,6 +213,8 @@ cdef extern from "_waiting.h":
     int ct_count_waits(PyObject*, int) noexcept
     PyObject* ct_receive(PyObject*) noexcept
     int ct_send(PyObject*, PyObject**, int*) noexcept
+    long ct_whole(PyObject*) noexcept
+    void ct_let_go(PyObject*) noexcept
     PyObject* ct_make_reading(PyObject*, PyObject*) noexcept
     PyObject* ct_make_writing(PyObject*, PyObject*) noexcept
 
@@ -220,7 +223,6 @@ cdef extern from "_polling.h":
         CT_MOST_READY
     int ct_poll(int, int, int*, unsigned int*) noexcept
     int ct_milliseconds(double) noexcept
-    long ct_whole(PyObject*) noexcept
     bint ct_has_some(PyObject*) noexcept
     bint ct_attribute_is(PyTypeObject*, PyObject*, PyObject*) noexcept
     PyObject* ct_dict_of(PyObject*) noexcept

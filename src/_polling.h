@@ -2,10 +2,6 @@
 
 enum { CT_MOST_READY = 512 };  /* of one look */
 
-static long ct_whole(PyObject *number) {
-    return number != NULL && PyLong_Check(number) ? PyLong_AsLong(number) : -1;
-}
-
 static int ct_has_some(PyObject *container) {
     int some = container != NULL ? PyObject_IsTrue(container) : 0;
     if (some < 0) PyErr_Clear();

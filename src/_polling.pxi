@@ -116,7 +116,7 @@ cdef PyObject* dispatch_ready(BaseTrampoline t, PyObject* reactor, int count, in
         failure = tell_ready(reactor, fd, events[index], &vain)
         Py_DECREF(<object>fd)
     if failure == NULL and (vain or ct_whole(ct_slot(reactor, ct_reactor_vain))):
-        failure = dropped(PyObject_CallMethodOneArg(reactor, <PyObject*>word_note_vain, <PyObject*>True if vain else Py_False))
+        failure = dropped(PyObject_CallMethodOneArg(reactor, <PyObject*>word_note_vain, Py_True if vain else Py_False))
     if failure == NULL and was_posted(<PyObject*>t):
         failure = dropped(PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_dispatch, <PyObject*>nothing))
     return failure

@@ -171,7 +171,7 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             p.special |= PROMPTLY
             return WAIT
         ct_promptly -= 1
-        Py_DECREF(<object>got[0])
+        ct_let_go(got[0])
         if p.levels != NULL:
             same_turn(p)
         if (PyGen_CheckExact(top) or PyCoro_CheckExact(top)) and not p.special & ODD:

@@ -3,6 +3,13 @@
 An attribute with a slot is read where the slot is, as CPython's own instructions do. Where there is no epoll no class is known, and all of
 it is left to the methods in Python. */
 
+#ifdef Py_GIL_DISABLED
+#define CT_OF_THREAD _Thread_local
+#define CT_MOST_KEPT 0
+#else
+#define CT_OF_THREAD
+#define CT_MOST_KEPT 64
+#endif
 #define CT_LARGE 14  /* a write counts as one more for each so many bytes, as a power of 2 */
 #define ct_slot(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
@@ -65,9 +72,17 @@ static int ct_know_reactor(PyObject *reactor, PyObject *watched) {
     return 0;
 }
 
+static inline long ct_whole(PyObject *number) {
+    if (number == NULL || !PyLong_CheckExact(number)) return -1;
+#if PY_VERSION_HEX >= 0x030C0000
+    if (PyUnstable_Long_IsCompact((PyLongObject *)number)) return (long)PyUnstable_Long_CompactValue((PyLongObject *)number);
+#endif
+    return PyLong_AsLong(number);
+}
+
 static int ct_fd_of(PyObject *socket) {
     PyObject *number = ct_fileno(socket, NULL);
-    int fd = number != NULL ? (int)PyLong_AsLong(number) : -1;
+    int fd = (int)ct_whole(number);
     Py_XDECREF(number);
     return fd;
 }
@@ -94,7 +109,7 @@ static PyObject *ct_watched_of(PyObject *reactor, PyObject *socket) {
         Py_DECREF(number);
     }
     if (watched == NULL || Py_TYPE(watched) != ct_watched_type || !ct_refers_to(ct_slot(watched, ct_watched_file), socket)
-        || ct_slot(watched, ct_watched_reading) != Py_None || !(PyLong_AsLong(ct_slot(watched, ct_watched_mask)) & EPOLLIN)) {
+        || ct_slot(watched, ct_watched_reading) != Py_None || !(ct_whole(ct_slot(watched, ct_watched_mask)) & EPOLLIN)) {
         PyErr_Clear();
         return NULL;
     }
@@ -107,13 +122,13 @@ static PyObject *ct_reading_at(PyObject *watched, unsigned long event) {
     if (watched == NULL || Py_TYPE(watched) != ct_watched_type || !(event & ~(unsigned long)EPOLLOUT)) return NULL;
     reading = ct_slot(watched, ct_watched_reading);
     if (Py_TYPE(reading) != ct_read_type || ct_slot(watched, ct_watched_file) == Py_None) return NULL;
-    if (PyLong_AsLong(ct_slot(watched, ct_watched_mask)) != EPOLLIN) return NULL;
+    if (ct_whole(ct_slot(watched, ct_watched_mask)) != EPOLLIN) return NULL;
     nbytes = ct_slot(reading, ct_read_nbytes), file = ct_slot(reading, ct_read_file);
     return nbytes != NULL && PyLong_CheckExact(nbytes) && file != NULL && Py_TYPE(file) == ct_socket_type ? reading : NULL;
 }
 
 static int ct_count_waits(PyObject *reactor, int more) {
-    PyObject *old = ct_slot(reactor, ct_reactor_waits), *now = PyLong_FromLong(PyLong_AsLong(old) + more);
+    PyObject *old = ct_slot(reactor, ct_reactor_waits), *now = PyLong_FromLong(ct_whole(old) + more);
     if (now == NULL) return -1;
     ct_slot(reactor, ct_reactor_waits) = now;
     Py_DECREF(old);
@@ -129,7 +144,7 @@ static void ct_set_slot(PyObject *object, Py_ssize_t offset, PyObject *value) {
 /* Return the bytes that there are, none at the end, or NULL with the error. The socket does not block, so nobody waits for the lock that
    is kept; and a small answer is copied, which is cheaper than to cut a large object down to it. */
 static PyObject *ct_receive(PyObject *reading) {
-    static char room[65536];
+    static CT_OF_THREAD char room[65536];
     PyObject *data;
     int fd = ct_fd_of(ct_slot(reading, ct_read_file));
     Py_ssize_t nbytes = PyLong_AsSsize_t(ct_slot(reading, ct_read_nbytes)), count;
@@ -169,39 +184,53 @@ static int ct_send(PyObject *writing, PyObject **sent, int *spent) {
     return CT_BEGUN;
 }
 
-/* Make what `nonblocking_read()` returns, or NULL, without an error, if that is not for us. */
+static struct ct_Kept {
+    int count;
+    PyObject *operations[CT_MOST_KEPT + 1];
+} ct_readings, ct_writings;  /* let go, to be used again: to make one costs as much as to send it */
+
+/* Return one with a file and what else it needs, or NULL without an error: there is no memory. */
+static PyObject *ct_make(PyTypeObject *type, struct ct_Kept *kept, Py_ssize_t file, PyObject *socket, Py_ssize_t offset, PyObject *value) {
+    PyObject *operation = kept->count ? kept->operations[--kept->count] : PyType_GenericAlloc(type, 0);
+    if (operation == NULL) PyErr_Clear();
+    else ct_slot(operation, file) = Py_NewRef(socket), ct_slot(operation, offset) = Py_NewRef(value);
+    return operation;
+}
+
+/* Drop a reference to what reads or writes, or to anything else. One that is kept stays tracked by the garbage collector. */
+static void ct_let_go(PyObject *operation) {
+    PyTypeObject *type = Py_TYPE(operation);
+    struct ct_Kept *kept = type == ct_read_type ? &ct_readings : &ct_writings;
+    if ((type != ct_read_type && type != ct_write_type) || Py_REFCNT(operation) != 1 || *PyObject_GET_WEAKREFS_LISTPTR(operation) != NULL) {
+        Py_DECREF(operation);
+        return;
+    }
+    for (Py_ssize_t offset = sizeof(PyObject); offset < type->tp_basicsize; offset += sizeof(PyObject *)) {
+        if (offset != type->tp_weaklistoffset) Py_CLEAR(ct_slot(operation, offset));
+    }
+    if (kept->count < CT_MOST_KEPT && Py_REFCNT(operation) == 1) kept->operations[kept->count++] = operation;
+    else Py_DECREF(operation);
+}
+
+/* Make what `nonblocking_read()` returns, or return NULL, without an error, if that is not for us. */
 static PyObject *ct_make_reading(PyObject *socket, PyObject *nbytes) {
-    PyObject *reading;
-    if (Py_TYPE(socket) != ct_socket_type || !PyLong_CheckExact(nbytes) || PyLong_AsSsize_t(nbytes) < 1) {
+    if (Py_TYPE(socket) != ct_socket_type || ct_whole(nbytes) < 1) {
         PyErr_Clear();
         return NULL;
     }
-    if ((reading = PyType_GenericAlloc(ct_read_type, 0)) == NULL) PyErr_Clear();
-    else {
-        ct_slot(reading, ct_read_file) = Py_NewRef(socket);
-        ct_slot(reading, ct_read_nbytes) = Py_NewRef(nbytes);
-    }
-    return reading;
+    return ct_make(ct_read_type, &ct_readings, ct_read_file, socket, ct_read_nbytes, nbytes);
 }
 
 /* The same of `nonblocking_write()`. */
 static PyObject *ct_make_writing(PyObject *socket, PyObject *data) {
-    PyObject *writing, *blocks;
+    PyObject *timeout;
     double seconds;
     if (Py_TYPE(socket) != ct_socket_type || !PyBytes_CheckExact(data)) return NULL;
-    if ((blocks = ct_gettimeout(socket, NULL)) == NULL) {
-        PyErr_Clear();
-        return NULL;
-    }
-    seconds = PyFloat_CheckExact(blocks) ? PyFloat_AS_DOUBLE(blocks) : -1;
-    Py_DECREF(blocks);
-    if (seconds != 0) return NULL;
-    if ((writing = PyType_GenericAlloc(ct_write_type, 0)) == NULL) PyErr_Clear();
-    else {
-        ct_slot(writing, ct_write_file) = Py_NewRef(socket);
-        ct_slot(writing, ct_write_data) = Py_NewRef(data);
-    }
-    return writing;
+    timeout = ct_gettimeout(socket, NULL);
+    if (timeout == NULL) PyErr_Clear();
+    seconds = timeout != NULL && PyFloat_CheckExact(timeout) ? PyFloat_AS_DOUBLE(timeout) : -1;
+    Py_XDECREF(timeout);
+    return seconds == 0 ? ct_make(ct_write_type, &ct_writings, ct_write_file, socket, ct_write_data, data) : NULL;
 }
 
 #else
@@ -223,6 +252,8 @@ static int ct_know_reactor(PyObject *reactor, PyObject *watched) {
 #define ct_receive(reading) NULL
 enum { CT_ELSEWHERE, CT_ALL, CT_BEGUN };
 #define ct_send(writing, sent, spent) ((void)(sent), (void)(spent), CT_ELSEWHERE)
+#define ct_let_go Py_DECREF
+#define ct_whole(number) (-1)
 #define ct_make_reading(socket, nbytes) NULL
 #define ct_make_writing(socket, data) NULL
 

@@ -42,23 +42,18 @@ def _know_reactor(reactor, watched, pause):
 
 cdef PyObject* begin_to_read(BaseTrampoline t, Pseudothread p, PyObject* reading) noexcept:
     """Have `p` resumed when there is something to read: what `suspend()` of `reading` does. Return an error or NULL."""
-    cdef PyObject* watched
-    cdef PyObject* failure = NULL
-    cdef PyObject* reactor = PyObject_GetAttr(<PyObject*>t, <PyObject*>word_reactor)
-    if reactor == NULL:
-        return ct_fetch()
-    watched = ct_watched_of(reactor, ct_slot(reading, ct_read_file))
+    cdef PyObject* own = ct_dict_of(<PyObject*>t)
+    cdef PyObject* reactor = PyDict_GetItemWithError(own, <PyObject*>word_reactor) if own != NULL else NULL
+    cdef PyObject* watched = ct_watched_of(reactor, ct_slot(reading, ct_read_file)) if reactor != NULL else NULL
     if watched == NULL:
-        failure = dropped(PyObject_CallMethodOneArg(reading, <PyObject*>word_suspend, <PyObject*>p))
-    elif ct_count_waits(reactor, 1) < 0:
-        failure = ct_fetch()
-    else:
-        ct_set_slot(watched, ct_watched_reading, reading)
-        ct_set_slot(reading, ct_read_pseudothread, <PyObject*>p)
-        ct_set_slot(reading, ct_read_to_write, Py_False)
-        ct_set_slot(reading, ct_read_watched, watched)
-    Py_DECREF(<object>reactor)
-    return failure
+        return dropped(PyObject_CallMethodOneArg(reading, <PyObject*>word_suspend, <PyObject*>p))
+    if ct_count_waits(reactor, 1) < 0:
+        return ct_fetch()
+    ct_set_slot(watched, ct_watched_reading, reading)
+    ct_set_slot(reading, ct_read_pseudothread, <PyObject*>p)
+    ct_set_slot(reading, ct_read_to_write, Py_False)
+    ct_set_slot(reading, ct_read_watched, watched)
+    return NULL
 
 
 cdef PyObject* read_now(Pseudothread p, PyObject* reading) noexcept:
@@ -130,7 +125,7 @@ cdef PyObject* tell_ready(PyObject* reactor, PyObject* fd, unsigned int event, b
     if ct_slot(watched, ct_watched_reading) == Py_None:
         vain[0] = False
     Py_DECREF(<object>watched)
-    Py_DECREF(<object>reading)
+    ct_let_go(reading)
     Py_DECREF(<object>p)
     return failure
 

@@ -1,12 +1,13 @@
 """What a core may do by itself, as it is common: to wait for a socket again, and to write what need not wait."""
 
+import contextlib
 import errno
 import socket
 
 import pytest
 from conftest import CORES, load
 
-from trampoline import ConnectionLost, nonblocking_read, nonblocking_write
+from trampoline import ConnectionLost, nonblocking_read, nonblocking_write, sleep, timeout
 
 
 @pytest.fixture
@@ -107,22 +108,89 @@ def test_a_write_that_finds_room_for_a_part_or_none(core, pair):
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_who_writes_goes_on_behind_all_others(core, pair):
-    log = []
-
+@pytest.mark.parametrize(("size", "most"), [(1, 100), (16383, 100), (16384, 50), (65536, 20)])
+def test_who_need_not_wait_to_write_goes_on_but_not_for_ever(core, pair, size, most):
     def writes():
-        log.append("write")
-        log.append((yield nonblocking_write(pair[0], b"xyz")))
+        for _ in range(150):
+            written.append((yield nonblocking_write(pair[0], bytes(size))))
+            left = size
+            while left:
+                left -= len(pair[1].recv(left))
 
     def other():
-        log.append("other")
-        yield
+        while len(written) < 150:
+            seen.append(len(written))
+            yield sleep(0)
 
+    written, seen = [], []
     with load(core).Waiting() as t:
         t.add(writes())
         t.add(other())
         t.run()
-    assert log == ["write", "other", 3]
+    assert written == [size] * 150
+    assert seen[0] == most
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_who_has_begun_to_write_may_be_unwound_before_it_waits(core, pair):
+    def writes(data):
+        yield nonblocking_write(pair[0], data)
+
+    def root():
+        with pytest.raises(TimeoutError):
+            yield timeout(0, writes(bytes(10_000_000)))
+        begun = len(pair[1].recv(10_000_000, socket.MSG_PEEK))
+        assert (yield nonblocking_read(pair[1], 10_000_000)) == bytes(begun)
+        while True:
+            try:
+                pair[1].recv(10_000_000)
+            except BlockingIOError:
+                break
+        yield writes(b"whole")
+        assert (yield nonblocking_read(pair[1], 100)) == b"whole"
+
+    run(core, root())
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_more_files_are_ready_than_are_asked_for_at_once(core):
+    def reads(sock):
+        for _ in range(3):
+            got.append((yield nonblocking_read(sock, 1)))
+
+    got, count = [], 600
+    with contextlib.ExitStack() as held, load(core).Waiting() as t:
+        pairs = [socket.socketpair() for _ in range(count)]
+        for ours, theirs in pairs:
+            held.enter_context(ours)
+            held.enter_context(theirs).send(b"abc")
+            t.add(reads(ours))
+        t.run()
+    assert sorted(got) == [b"a"] * count + [b"b"] * count + [b"c"] * count
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_clock_that_fails_while_a_file_is_waited_for(core, pair):
+    def clock():
+        if failing:
+            raise ZeroDivisionError("the clock")
+        return 0.0
+
+    def waits():
+        yield read_once(*pair)
+        failing.append(True)
+        return (yield nonblocking_read(pair[0], 100))
+
+    failing = []
+    with load(core).Waiting(clock=clock) as t:
+        sleeps, p = t.add(iter(sleep(3600))), t.add(waits())
+        with pytest.raises(ZeroDivisionError, match="the clock"):
+            t.run()
+        failing.clear()
+        sleeps.close()
+        pair[1].send(b"again")
+        t.run()
+        assert p.result() == b"again"
 
 
 @pytest.mark.parametrize("core", CORES)

@@ -131,6 +131,7 @@ class _Write(Operation):
         try:
             sent = file.send(data)
         except Exception as error:
+            error.__traceback__ = None  # which holds this frame
             self._begun = error
             return NotImplemented
         if sent < len(data):
@@ -140,7 +141,7 @@ class _Write(Operation):
         return sent
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        begun = getattr(self, "_begun", None)
+        begun: Any = getattr(self, "_begun", None)
         if begun is None:
             sent = self.at_once(pseudothread)
             if sent is not NotImplemented:
@@ -148,7 +149,6 @@ class _Write(Operation):
                 return
             begun = self._begun
         self._begun = None
-        assert begun is not None
         self._go_on(pseudothread, begun)
 
     def _go_on(self, pseudothread: core.Pseudothread[Any], begun: int | Exception) -> None:
