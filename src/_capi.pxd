@@ -132,6 +132,7 @@ cdef extern from *:
     PyObject* PyErr_Occurred() noexcept
     PyObject* PyNumber_Index(PyObject*) noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
+    PyObject* _PyType_Lookup(PyTypeObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
     Py_ssize_t PyBytes_GET_SIZE(PyObject*) noexcept
     PyObject* PyDict_GetItemWithError(PyObject*, PyObject*) noexcept
@@ -224,7 +225,6 @@ cdef extern from "_polling.h":
     int ct_poll(int, int, int*, unsigned int*) noexcept
     int ct_milliseconds(double) noexcept
     bint ct_has_some(PyObject*) noexcept
-    bint ct_attribute_is(PyTypeObject*, PyObject*, PyObject*) noexcept
     PyObject* ct_dict_of(PyObject*) noexcept
 
 cdef extern from "_operation.h":

@@ -8,13 +8,6 @@ static int ct_has_some(PyObject *container) {
     return some > 0;
 }
 
-static int ct_attribute_is(PyTypeObject *type, PyObject *name, PyObject *expected) {
-    PyObject *found = PyObject_GetAttr((PyObject *)type, name);
-    if (found == NULL) PyErr_Clear();
-    else Py_DECREF(found);
-    return found == expected && found != NULL;
-}
-
 /* Return the attributes of an object, borrowed, or NULL. */
 static PyObject *ct_dict_of(PyObject *object) {
     PyObject *found = PyObject_GenericGetDict(object, NULL);

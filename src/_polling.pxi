@@ -30,7 +30,7 @@ cdef PyObject* plain_reactor(BaseTrampoline t) noexcept:
     found = PyDict_GetItemWithError(own, <PyObject*>word_host)
     if found != NULL and found != Py_None or ct_has_some(PyDict_GetItemWithError(own, <PyObject*>word_posted)):
         return NULL
-    return reactor if ct_attribute_is(Py_TYPE(<PyObject*>t), <PyObject*>word_wait, <PyObject*>wait_in_python) else NULL
+    return reactor if _PyType_Lookup(Py_TYPE(<PyObject*>t), <PyObject*>word_wait) == <PyObject*>wait_in_python else NULL
 
 
 cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
@@ -53,7 +53,9 @@ cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
             failure = ct_fetch()
         elif count == 0 and left > PAUSE:
             failure = poll_after_pause(reactor, left, &later)
-    t.waker = t.own.waker = None
+    t.waker = None
+    if t.own is not None:  # somebody may have put another queue in its place
+        t.own.waker = None
     if failure == NULL:
         failure = dispatch_later(t, later) if later != NULL else dispatch_ready(t, reactor, count, ready, events)
     Py_XDECREF(later)

@@ -162,6 +162,15 @@ static PyObject *ct_receive(PyObject *reading) {
     return data;
 }
 
+/* Return whether something is left to be written to it, or that cannot be known. */
+static int ct_is_written(PyObject *socket) {
+    PyObject *reference = PyWeakref_NewRef(socket, NULL);
+    int found = reference != NULL ? PySet_Contains(ct_written, reference) : -1;
+    Py_XDECREF(reference);
+    if (found < 0) PyErr_Clear();
+    return found != 0;
+}
+
 enum { CT_ELSEWHERE, CT_ALL, CT_BEGUN };
 
 /* Send what can be sent of what is to be written. If that was all return CT_ALL with the number of bytes, else CT_BEGUN with what came of it,
@@ -170,7 +179,7 @@ static int ct_send(PyObject *writing, PyObject **sent, int *spent) {
     PyObject *file = ct_slot(writing, ct_write_file), *data = ct_slot(writing, ct_write_data), *begun;
     Py_ssize_t count;
     if (file == NULL || Py_TYPE(file) != ct_socket_type || data == NULL || !PyBytes_CheckExact(data) || !PyBytes_GET_SIZE(data)) return CT_ELSEWHERE;
-    if (PySet_GET_SIZE(ct_written)) return CT_ELSEWHERE;
+    if (PySet_GET_SIZE(ct_written) && ct_is_written(file)) return CT_ELSEWHERE;
     do count = send(ct_fd_of(file), PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_DONTWAIT); while (count < 0 && errno == EINTR);
     if (count >= 0) begun = PyLong_FromSsize_t(count);
     else PyErr_SetFromErrno(PyExc_OSError), begun = NULL;

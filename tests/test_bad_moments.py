@@ -106,8 +106,9 @@ MOMENTS = {
     "read": [*IN_FILES, "during the attempt"],
     "accept": [*IN_FILES, "during the attempt"],
     "readable": IN_FILES,
-    "write": ["during the attempt"],
-    "write to a full one": ["during the attempt", *IN_FILES],
+    "write after a hundred": ["during the attempt"],  # the first hundred are done before the pseudothread is parked
+    "write to a full one": IN_FILES,
+    "write to a full one after a hundred": ["during the attempt", *IN_FILES],
     "sendto": ["during the attempt"],
     "in_thread": ["before submit()", "after submit()"],
 }
@@ -128,10 +129,12 @@ def things():
 
 
 def wait_of(name, ours, listener, moment):
-    if name == "write to a full one":
+    if name.startswith("write to a full one"):
         moment.name, later = None, moment.name
         fill(ours)
         moment.name = later
+    if name.startswith("write"):
+        return nonblocking_write(ours, b"data")
     return {
         "sleep": lambda: sleep(1e6),
         "timeout": lambda: timeout(1e6, sleep(1e6)),
@@ -139,8 +142,6 @@ def wait_of(name, ours, listener, moment):
         "read": lambda: nonblocking_read(ours),
         "accept": lambda: nonblocking_accept(listener),
         "readable": lambda: readable(ours),
-        "write": lambda: nonblocking_write(ours, b"data"),
-        "write to a full one": lambda: nonblocking_write(ours, b"data"),
         "sendto": lambda: nonblocking_sendto(ours, b"data", None),
         "in_thread": lambda: in_thread(os.getpid),
     }[name]()
@@ -149,8 +150,11 @@ def wait_of(name, ours, listener, moment):
 @pytest.mark.parametrize(("name", "moment"), [(name, moment) for name in MOMENTS for moment in MOMENTS[name]])
 def test_thrown_into_at_a_bad_moment(core, things, name, moment):
     def waits():
+        wait = wait_of(name, ours, listener, strike)
+        for _ in range(100 if name.endswith("hundred") else 0):
+            yield nonblocking_write(theirs, b".")
         try:
-            yield wait_of(name, ours, listener, strike)
+            yield wait
         except KeyError as error:
             caught.append(error)
         yield sleep(0)
@@ -171,7 +175,7 @@ def test_thrown_into_at_a_bad_moment(core, things, name, moment):
         assert t._all_parked() == []
         assert not t._limits
         assert not reactor.waiting
-        if name == "write to a full one":  # nobody writes to it any more
+        if name.startswith("write to a full one"):  # nobody writes to it any more
             theirs.setblocking(False)
             while fill_is_left(theirs):
                 pass
