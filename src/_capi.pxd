@@ -97,7 +97,6 @@ cdef extern from *:
     """
     ctypedef enum PySendResult:
         PYGEN_RETURN
-        PYGEN_ERROR
         PYGEN_NEXT
     ctypedef struct PyFrameObject:
         pass
@@ -130,7 +129,6 @@ cdef extern from *:
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
-    PyObject* PyNumber_Index(PyObject*) noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
     Py_ssize_t PyBytes_GET_SIZE(PyObject*) noexcept
@@ -154,7 +152,6 @@ cdef extern from *:
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
-    long long PyLong_AsLongLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
     PyObject* PyFloat_FromDouble(double) noexcept
     double Py_HUGE_VAL

@@ -8,15 +8,11 @@ import selectors
 import time
 
 import pytest
+from coroutines import returned
 from simulated import ByHand, Jumping
 from wires import LIMIT, Counting, pair, run_script
 
 from trampoline import Reactor, nonblocking_read, nonblocking_write, readable, sleep, timeout
-
-
-def value(result):
-    return result
-    yield
 
 
 def sleeps(seconds, log):
@@ -29,7 +25,7 @@ def test_a_program_that_does_not_wait_makes_none_and_asks_for_none(core):
     with core.Waiting() as ours, core.Waiting(reactor=reactor) as theirs:
         reactor.asked.clear()  # whether it has all its names
         for t in (ours, theirs):
-            t.add(value("result"))
+            t.add(returned("result"))
             assert t.run() == "result"
         assert "reactor" not in vars(ours)
         assert reactor.asked == []
@@ -107,7 +103,7 @@ def test_a_reactor_that_raises_ends_run_and_loses_nothing(core, where, error):
 def test_a_reactor_that_raises_while_pseudothreads_are_busy(core):
     def busy():
         while not log:
-            yield value(None)
+            yield returned(None)
             reactor.now += 0.1
 
     log, reactor = [], Failing("poll", OSError(5, "no more"))
@@ -210,7 +206,7 @@ def test_busy_pseudothreads_do_not_starve_files_and_deadlines(core, queue):
         turns = 0
         while len(ended) < 3:
             turns += 1
-            yield value(turns)
+            yield returned(turns)
             assert time.monotonic() < started + LIMIT, "what waits is starved"
         return turns
 
@@ -247,7 +243,7 @@ def test_so_many_turns_at_most_between_two_looks(core, queue):
             time.sleep(0.002)
             if reactor.clock() > due:
                 late.append(1)
-            yield value(None)
+            yield returned(None)
 
     log, late, reactor = [], [], Counting()
     with trampoline_with(core, queue, reactor) as t:
