@@ -164,23 +164,23 @@ def test_deadlines_in_order_and_cancelled_ones_not():
     reactor.close()
 
 
+def talks(sock, first, times):
+    for _ in range(times):
+        if first:
+            yield nonblocking_write(sock, b"ping")
+        yield nonblocking_read(sock)
+        if not first:
+            yield nonblocking_write(sock, b"pong")
+
+
 def test_without_epoll(core, monkeypatch):
     """Where there is none, `selectors` does it."""
-
-    def talks(sock, first):
-        for _ in range(20):
-            if first:
-                yield nonblocking_write(sock, b"ping")
-            yield nonblocking_read(sock)
-            if not first:
-                yield nonblocking_write(sock, b"pong")
-
     monkeypatch.delattr("select.epoll", raising=False)
     if hasattr(selectors, "EpollSelector"):
         monkeypatch.setattr(selectors, "DefaultSelector", selectors.PollSelector)
     ours, theirs = pair()
     with ours, theirs, core.Waiting() as t:
-        both = [t.add(timeout(LIMIT, talks(ours, True))), t.add(timeout(LIMIT, talks(theirs, False)))]
+        both = [t.add(timeout(LIMIT, talks(ours, True, 20))), t.add(timeout(LIMIT, talks(theirs, False, 20)))]
         t.run()
         assert [p.result() for p in both] == [None, None]
         assert not t.reactor.waiting
@@ -210,13 +210,8 @@ def test_busy_pseudothreads_do_not_starve_files_and_deadlines(core, queue):
             assert time.monotonic() < started + LIMIT, "what waits is starved"
         return turns
 
-    def talks(sock, first):
-        for _ in range(30):
-            if first:
-                yield nonblocking_write(sock, b"ping")
-            yield nonblocking_read(sock)
-            if not first:
-                yield nonblocking_write(sock, b"pong")
+    def told(coroutine):
+        yield coroutine
         ended.append("talked")
 
     def naps():
@@ -228,7 +223,7 @@ def test_busy_pseudothreads_do_not_starve_files_and_deadlines(core, queue):
     ours, theirs = pair()
     with ours, theirs, trampoline_with(core, queue) as t:
         both = [t.add(busy()) for _ in range(2)]
-        for each in (talks(ours, True), talks(theirs, False), naps()):
+        for each in (told(talks(ours, True, 30)), told(talks(theirs, False, 30)), naps()):
             t.add(each)
         t.run()
         assert sorted(ended) == ["slept", "talked", "talked"]
