@@ -165,6 +165,11 @@ cdef extern from "_clock.h":
     void ct_begin_clock() noexcept
     void ct_measure_clock() noexcept
 
+cdef extern from "_throw.h":
+    void ct_know_all_ways() noexcept
+    PyObject* ct_inner_of(PyObject*) noexcept
+    PyObject* ct_throw_into(PyObject*, PyObject*) noexcept
+
 cdef extern from "_call.h":
     PyTypeObject ct_call_type
     object ct_make_call(object, object, object, object)
