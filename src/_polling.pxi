@@ -4,12 +4,13 @@ What `Trampoline._wait()`, `Reactor.poll()` and `Reactor.dispatch()` do is done 
 """
 
 cdef object wait_in_python
+cdef double MOMENT
 
 
-def _know_waiting(wait):
-    """Take notice of the method that waits where nobody has put another in its place."""
-    global wait_in_python
-    wait_in_python = wait
+def _know_waiting(wait, moment):
+    """Take notice of the method that waits where nobody has put another in its place, and of how long it does while somebody is leaving."""
+    global wait_in_python, MOMENT
+    wait_in_python, MOMENT = wait, moment
 
 
 cdef PyObject* plain_reactor(BaseTrampoline t) noexcept:
@@ -45,8 +46,10 @@ cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
     failure = set_waker(t, PyMethod_New(ct_knock, reactor))
     if failure == NULL:
         failure = seconds_left(t.timers, &left)
-    if t.leaving or t.own.count or not t.running:
+    if t.own.count or not t.running:
         left = 0
+    elif t.leaving and left > MOMENT:
+        left = MOMENT
     if failure == NULL:
         count = ct_poll(<int>ct_whole(ct_slot(reactor, ct_reactor_epoll)), ct_milliseconds(left if left < PAUSE else PAUSE), ready, events)
         if count < 0:

@@ -116,6 +116,31 @@ def test_each_wakes_a_run_that_waits(core, ends, request, what, by, wait):
     reactor.close()
 
 
+def test_it_sleeps_while_another_thread_is_slow_to_resume(core):
+    class Slow(Telling):
+        def knock(self):
+            super().knock()
+            time.sleep(0.1)
+            polled.append(self.polls)
+
+        def poll(self, timeout=None):
+            self.polls = getattr(self, "polls", 0) + 1
+            return super().poll(timeout)
+
+    def root():
+        yield Outside()
+        yield sleep(0.2)
+
+    polled, reactor = [], Slow()
+    with core.Waiting(reactor=reactor) as t:
+        p = t.add(root())
+        threading.Thread(target=lambda: reactor.asked.wait(LIMIT) and p.resume()).start()
+        t.run()
+    reactor.close()
+    assert len(polled) == 1
+    assert polled[0] < 500, "it took the processor from the thread"
+
+
 class Chaos:
     """Many pseudothreads that wait for all sorts of things, and what happens to them from all sides."""
 

@@ -192,8 +192,8 @@ def count_of(where: str, nbytes: int) -> int:
     if not hasattr(nbytes, "__index__") or isinstance(nbytes, bool):
         raise TypeError(f"{where} takes a number of bytes, not {describe(nbytes)}{not_yielded(nbytes)}")
     nbytes = index(nbytes)
-    if nbytes < 1:
-        raise ValueError(f"{where} takes a number of bytes from 1 on, not {describe(nbytes)}")
+    if not 1 <= nbytes <= sys.maxsize:
+        raise ValueError(f"{where} takes a number of bytes from 1 {'on' if nbytes < 1 else f'to {sys.maxsize}'}, not {describe(nbytes)}")
     return nbytes
 
 

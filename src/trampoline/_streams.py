@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from sys import maxsize
 from weakref import WeakKeyDictionary, ref
 
 from trampoline._base import describe, promptly, resumed
@@ -39,7 +40,7 @@ def nonblocking_read(sock: socket.socket, nbytes: int = 65536) -> Called[bytes]:
     """
     if type(sock) is not _Socket:
         prepare("nonblocking_read", sock)
-    if type(nbytes) is not int or nbytes < 1:
+    if type(nbytes) is not int or not 0 < nbytes <= maxsize:
         nbytes = count_of("nonblocking_read()", nbytes)
     reading = _Read()
     reading._file = sock

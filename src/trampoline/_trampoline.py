@@ -31,6 +31,7 @@ else:
     Base = object
 
 
+_MOMENT = 0.001  # seconds for a thread that is just resuming somebody: to look again at once would take the processor from it
 _ASKED_OF_A_REACTOR = ("clock", "waiting", "watch", "unwatch", "at", "cancel", "poll", "dispatch", "knock", "close")
 
 
@@ -228,7 +229,7 @@ class Layer(Base):
         reactor = self.reactor
         self._waker = reactor.knock
         try:  # who queues something from now on knocks
-            events = reactor.poll(0 if self._leaving or self.queue or self._posted or not self._running else None)
+            events = reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
         finally:
             self._waker = None
         self._dispatch(events)
@@ -326,7 +327,7 @@ class Layer(Base):
 
 
 if hasattr(core, "_know_waiting"):  # the core in C
-    core._know_waiting(Layer._wait)  # pyright: ignore[reportAttributeAccessIssue]
+    core._know_waiting(Layer._wait, _MOMENT)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Trampoline(Layer, core.BaseTrampoline):
