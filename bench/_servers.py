@@ -92,7 +92,7 @@ def serve_protocol(ready: Ready, module: str = "asyncio") -> None:
 
 def new_event_loop(module: str) -> Any:
     """Return a new loop of asyncio or uvloop."""
-    return getattr(_registry.load(module), "library").new_event_loop()  # noqa: B009
+    return _registry.load(module).package.new_event_loop()
 
 
 def serve_gevent(ready: Ready) -> None:

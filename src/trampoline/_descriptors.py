@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import weakref
 from contextlib import suppress
 
 from trampoline._base import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import weakref
     from collections.abc import Callable
     from typing import Any, TypeAlias
 
@@ -72,12 +72,28 @@ def is_closed(watched: Watched) -> bool:
         return True
 
 
-def forgetting(files: dict[int, Watched], selector: Any, fd: int) -> Callable[[weakref.ref[Any]], None]:
-    def forget(gone: weakref.ref[Any]) -> None:
-        watched = files.get(fd)
+class Reference(weakref.ref[Any] if TYPE_CHECKING else weakref.ref):
+    """To a file; the reactor forgets its number when the file is gone."""
+
+    __slots__ = ("fd",)
+
+    fd: int
+
+
+def referring(file: Any, fd: int, forget: Callable[[Any], None]) -> Reference:
+    reference = Reference(file, forget)
+    reference.fd = fd
+    return reference
+
+
+def forgetting(files: dict[int, Watched], selector: Any) -> Callable[[Reference], None]:
+    """Return what is called when a file is gone: one for all, so that each costs less."""
+
+    def forget(gone: Reference) -> None:
+        watched = files.get(gone.fd)
         if watched is not None and watched.file is gone:
-            del files[fd]
+            del files[gone.fd]
             with suppress(OSError, ValueError, KeyError):
-                selector.unregister(fd)
+                selector.unregister(gone.fd)
 
     return forget

@@ -25,7 +25,7 @@ from time import monotonic
 
 from trampoline._base import describe
 from trampoline._core import core
-from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of
+from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of, referring
 from trampoline._pollers import Asleep, Selectors
 
 TYPE_CHECKING = False
@@ -48,8 +48,10 @@ _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
 class Reactor:
     """Files and deadlines. `clock` gives seconds and never goes back. For one thread, but for what says otherwise."""
 
-    __slots__ = (  # the core in C does what its methods do where it is of this very class, which nobody can have changed
-        "__weakref__", "_door", "_due", "_epoll", "_files", "_knocker", "_read", "_selector", "_timers", "_vain", "_waits", "_write", "clock",
+    # The core in C does what its methods do where it is of this very class; and nobody can have changed it, as it takes no attributes.
+    __slots__ = (
+        "__weakref__", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_read", "_selector", "_timers", "_vain", "_waits",
+        "_write", "clock",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
@@ -229,6 +231,7 @@ class Reactor:
         epoll = getattr(select, "epoll", None)
         self._selector = epoll() if epoll is not None else Selectors()
         self._epoll = -1 if epoll is None else self._selector.fileno()  # the core in C polls it by this number
+        self._forget = forgetting(self._files, self._selector)
         self._read, self._write = (select.EPOLLIN, select.EPOLLOUT) if epoll is not None else _READ_AND_WRITE
         if sys.platform == "emscripten":
             self._selector.close()
@@ -293,7 +296,7 @@ class Reactor:
         if old is not None:
             self._closed(old)
         lasting = isinstance(file, (socket.socket, io.IOBase))
-        watched = Watched(fd, weakref.ref(file, forgetting(self._files, self._selector, fd)) if lasting else None)
+        watched = Watched(fd, referring(file, fd, self._forget) if lasting else None)
         self._files[fd] = watched
         return watched
 
@@ -324,13 +327,13 @@ class Reactor:
         self._selector.close()
         self._door.close()
         self._knocker.close()
-        self._open()
         files, self._files = self._files, {}
+        self._open()
         for watched in files.values():
             watched.mask, wanted = 0, self._wanted(watched)
             if wanted:
                 if watched.file is not None:
-                    watched.file = weakref.ref(watched.file(), forgetting(self._files, self._selector, watched.fd))
+                    watched.file = referring(watched.file(), watched.fd, self._forget)
                 with suppress(OSError):  # it is closed: who waits for it is told
                     self._register(watched, wanted)
 
