@@ -23,7 +23,7 @@ class Watched:
 
     __slots__ = ("fd", "file", "identity", "mask", "reading", "writing")
 
-    def __init__(self, fd: int, file: Callable[[], object] | None) -> None:
+    def __init__(self, fd: int, file: Reference | None) -> None:
         self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
         self.identity = identity_of(fd) if file is None else None
         self.mask = 0  # for what it is registered
@@ -72,7 +72,7 @@ def is_closed(watched: Watched) -> bool:
         return True
 
 
-class Reference(weakref.ref[Any] if TYPE_CHECKING else weakref.ref):
+class Reference(weakref.ref["Any"]):
     """To a file; the reactor forgets its number when the file is gone."""
 
     __slots__ = ("fd",)
