@@ -6,7 +6,7 @@ The lock of the interpreter is kept from where an operation is looked at till it
 """
 
 
-cdef object read_elsewhere, write_elsewhere
+cdef object read_elsewhere, write_elsewhere, read_in_c, write_in_c
 cdef double PAUSE
 
 
@@ -20,17 +20,21 @@ def _know_streams(read, write, socket, written, reads, writes):
     if ct_write_type == NULL:
         return reads, writes
     read_elsewhere, write_elsewhere = reads, writes
-    return update_wrapper(_make_reading, reads), update_wrapper(_make_writing, writes)
+    return update_wrapper(read_in_c, reads), update_wrapper(write_in_c, writes)
 
 
-def _make_reading(sock, nbytes=65536):
+def nonblocking_read(sock, nbytes=65536):
     cdef PyObject* made = ct_make_reading(<PyObject*>sock, <PyObject*>nbytes)
     return give(made) if made != NULL else read_elsewhere(sock, nbytes)
 
 
-def _make_writing(sock, data):
+def nonblocking_write(sock, data):
     cdef PyObject* made = ct_make_writing(<PyObject*>sock, <PyObject*>data)
     return give(made) if made != NULL else write_elsewhere(sock, data)
+
+
+read_in_c, write_in_c = nonblocking_read, nonblocking_write
+del nonblocking_read, nonblocking_write
 
 
 def _know_reactor(reactor, watched, pause):

@@ -3,6 +3,7 @@
 import errno
 import socket
 import ssl
+import sys
 from contextlib import suppress
 
 import pytest
@@ -101,6 +102,8 @@ def test_a_bad_number_of_bytes(ends, read):
     for nbytes in (0, -1, -(10**30)):
         with pytest.raises(ValueError, match=rf"{read.__name__}\(\) takes a number of bytes from 1 on, not {nbytes}"):
             read(ends[0], nbytes)
+    with pytest.raises(ValueError, match=rf"{read.__name__}\(\) takes a number of bytes from 1 to {sys.maxsize}, not 1{30 * '0'}"):
+        read(ends[0], 10**30)
     for nbytes in (None, 1.0, "1", True, b"1"):
         with pytest.raises(TypeError, match=rf"{read.__name__}\(\) takes a number of bytes, not "):
             read(ends[0], nbytes)
