@@ -12,5 +12,7 @@ else:
         accelerated, reason = True, "the extension was built"
     except ImportError as error:
         reason = f"the extension cannot be imported: {error}"
+        if error.name == "trampoline._ctrampoline":
+            reason += "; to build it takes a C compiler, and TRAMPOLINE_REQUIRE_EXTENSIONS=1 pip install -v says why it failed"
 if not accelerated:
     import trampoline._pytrampoline as core  # noqa: F401
