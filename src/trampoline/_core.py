@@ -13,6 +13,6 @@ else:
     except ImportError as error:
         reason = f"the extension cannot be imported: {error}"
         if error.name == "trampoline._ctrampoline":
-            reason += "; to build it takes a C compiler, and TRAMPOLINE_REQUIRE_EXTENSIONS=1 pip install -v says why it failed"
+            reason += "; to build it takes a C compiler, and an installation with TRAMPOLINE_REQUIRE_EXTENSIONS=1 says why it failed"
 if not accelerated:
     import trampoline._pytrampoline as core  # noqa: F401
