@@ -208,6 +208,12 @@ cdef extern from "_waiting.h":
     PyObject* ct_receive(PyObject*) noexcept
     PyObject* ct_send(PyObject*, bint*) noexcept
 
+cdef extern from "_locks.h":
+    PyTypeObject* ct_lock_type
+    PyTypeObject* ct_semaphore_type
+    int ct_know_locks(object, object, object) except -1
+    PyObject* ct_have(PyObject*, PyObject*) noexcept
+
 cdef extern from "_operation.h":
     ctypedef struct ct_Operation:
         PyObject* channel

@@ -214,3 +214,8 @@ def _tell_operation(operation):
 
 ct_make_operation(Suspension, Channel, _tell_operation, no_copy, operate, operate_slowly, suspend_operation, withdraw_operation, take_back_operation)
 del _tell_operation
+
+
+def _know_locks(lock, semaphore, held):
+    """Take notice of the classes of what can be had, and of what gives it back."""
+    ct_know_locks(lock, semaphore, held)
