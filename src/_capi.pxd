@@ -232,6 +232,7 @@ cdef extern from "_operation.h":
     int ct_promptly
     ct_operate_function ct_operate_slowly
     PyObject* ct_operation(PyObject*, PyObject*, char) noexcept
-    int ct_make_operation(object, object, object, object, ct_operate_function, ct_operate_function, ct_method, ct_method, ct_method) except -1
+    int ct_make_operation(
+        object, object, object, object, ct_operate_function, ct_operate_function, ct_method, ct_method, ct_method) except -1
 
 ctypedef int (*clear_function)(PyObject*) noexcept

@@ -212,7 +212,8 @@ def _tell_operation(operation):
     return tell_operation(operation)
 
 
-ct_make_operation(Suspension, Channel, _tell_operation, no_copy, operate, operate_slowly, suspend_operation, withdraw_operation, take_back_operation)
+ct_make_operation(
+    Suspension, Channel, _tell_operation, no_copy, operate, operate_slowly, suspend_operation, withdraw_operation, take_back_operation)
 del _tell_operation
 
 

@@ -18,13 +18,41 @@ if TYPE_CHECKING:
 @coroutine
 def _enter(self: Waited) -> Generator[Any, Any, Held]:
     """Wait for it: what `await self` does, with a call and a look-up less."""
-    return (yield self)
+    return (yield self)  # type: ignore[no-any-return]
 
 
 own_codes.add(_enter.__code__)
 
 
-class Lock(Waited):
+class Had(Waited):
+    """What is had for as long as a `with` block lasts."""
+
+    __slots__ = ()
+
+    def release(self) -> None:
+        raise NotImplementedError
+
+    __aenter__ = _enter
+
+    def __aexit__(self, kind: object, error: object, traceback: object, /) -> Awaitable[None]:
+        self.release()
+        return DONE
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, Held]: ...
+
+        __await__ = __iter__
+    else:
+
+        def __enter__(self):
+            raise TypeError(f"`with` does not wait for {self!r}: write `with (yield lock):`, or `async with lock:` in an `async def`")
+
+        def __exit__(self, kind, error, traceback, /):
+            """Python looks for it before the other."""
+
+
+class Lock(Had):
     """What one pseudothread at a time can have: `with (yield lock):`, or `async with lock:`, gives it back at the end.
 
     A free lock is had at once, without a turn of others. `release()` gives it to the one that has waited longest, so nobody overtakes.
@@ -84,26 +112,14 @@ class Lock(Waited):
         self._holder = waiter
         waiter.resume(Held(self))
 
-    __aenter__ = _enter
-
-    def __aexit__(self, kind: object, error: object, traceback: object, /) -> Awaitable[None]:
-        self.release()
-        return DONE
-
     def __repr__(self) -> str:
         holder = self._holder
         if holder is None:
             return self._told("free")
         return self._told(f"held by {holder.name!r}" + (", which has ended" if holder.done else ""))
 
-    if TYPE_CHECKING:
 
-        def __iter__(self) -> Generator[Any, Any, Held]: ...
-
-        __await__ = __iter__
-
-
-class Semaphore(Waited):
+class Semaphore(Had):
     """What `value` pseudothreads at a time can have: `with (yield semaphore):`, or `async with semaphore:`, gives it back at the end.
 
     While some is left it is had at once. Anybody may `release()`, also without having had it: that leaves one more. TypeError if
@@ -140,20 +156,8 @@ class Semaphore(Waited):
     def take_back(self, pseudothread: core.Pseudothread[Any], value: object) -> None:
         self.release()
 
-    __aenter__ = _enter
-
-    def __aexit__(self, kind: object, error: object, traceback: object, /) -> Awaitable[None]:
-        self.release()
-        return DONE
-
     def __repr__(self) -> str:
         return self._told(f"{self._value} left")
-
-    if TYPE_CHECKING:
-
-        def __iter__(self) -> Generator[Any, Any, Held]: ...
-
-        __await__ = __iter__
 
 
 class Held:
@@ -161,7 +165,7 @@ class Held:
 
     __slots__ = ("_waited",)
 
-    def __init__(self, waited: Lock | Semaphore) -> None:
+    def __init__(self, waited: Had) -> None:
         self._waited = waited
 
     def __enter__(self) -> None:
@@ -186,7 +190,7 @@ def _done() -> Generator[Any, Any, None]:
 
 
 DONE = _done()  # has ended after this, so that to await it, however often, gives None at once
-DONE.close()
+DONE.close()  # pyright: ignore[reportAttributeAccessIssue]
 
 if hasattr(core, "_know_locks"):  # the core in C
     core._know_locks(Lock, Semaphore, Held)  # pyright: ignore[reportAttributeAccessIssue]
