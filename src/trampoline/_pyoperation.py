@@ -178,5 +178,6 @@ def taken(waiters, operation):
 
 own_codes.add(Operation.__iter__.__code__)
 OWN_CODES.update(
-    function.__code__ for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
+    function.__code__
+    for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
 )
