@@ -111,7 +111,7 @@ cdef inline int meaning(PyObject** got) noexcept:
         return GIVE
     if Py_TYPE(got[0]) == ct_read_type:
         return WAIT
-    if Py_TYPE(got[0]) == ct_write_type:
+    if Py_TYPE(got[0]) == ct_write_type or Py_TYPE(got[0]) == ct_lock_type or Py_TYPE(got[0]) == ct_semaphore_type:
         return PROMPT
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
@@ -196,6 +196,11 @@ cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexce
         if how == CT_BEGUN:
             return False
         if how == CT_ALL:
+            set_result(sent, instead)
+            return True
+    if Py_TYPE(suspension) == ct_lock_type or Py_TYPE(suspension) == ct_semaphore_type:
+        instead = ct_have(suspension, <PyObject*>p)
+        if instead != NULL:
             set_result(sent, instead)
             return True
     instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)

@@ -13,6 +13,15 @@ it is left to the methods in Python. */
 #define CT_LARGE 14  /* a write counts as one more for each so many bytes, as a power of 2 */
 #define ct_slot(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
+static int ct_offset(PyObject *type, const char *name, Py_ssize_t *offset) {
+    PyObject *found = PyObject_GetAttrString(type, name);
+    int good = found != NULL && Py_TYPE(found) == &PyMemberDescr_Type;
+    if (good) *offset = ((PyMemberDescrObject *)found)->d_member->offset;
+    Py_XDECREF(found);
+    if (found != NULL && !good) PyErr_Format(PyExc_TypeError, "%R has no slot for %s", type, name);
+    return good ? 0 : -1;
+}
+
 static PyTypeObject *ct_read_type, *ct_write_type, *ct_socket_type, *ct_reactor_type, *ct_watched_type;  /* NULL: not known */
 static PyCFunction ct_fileno, ct_gettimeout;
 static PyObject *ct_written;  /* the set of sockets to which something is left to be written */
@@ -27,15 +36,6 @@ static Py_ssize_t ct_watched_file, ct_watched_mask, ct_watched_reading;
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-static int ct_offset(PyObject *type, const char *name, Py_ssize_t *offset) {
-    PyObject *found = PyObject_GetAttrString(type, name);
-    int good = found != NULL && Py_TYPE(found) == &PyMemberDescr_Type;
-    if (good) *offset = ((PyMemberDescrObject *)found)->d_member->offset;
-    Py_XDECREF(found);
-    if (found != NULL && !good) PyErr_Format(PyExc_TypeError, "%R has no slot for %s", type, name);
-    return good ? 0 : -1;
-}
 
 /* Find a method in C that takes nothing. If somebody has put another in its place `found` stays as it is. */
 static int ct_method_of(PyObject *type, const char *name, PyCFunction *found) {
