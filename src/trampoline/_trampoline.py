@@ -73,7 +73,7 @@ class Layer(Base):
             if hasattr(clock, "jump"):
                 self._begin_time(clock)
         if reactor is not None:
-            missing = [name for name in _ASKED_OF_A_REACTOR if not hasattr(reactor, name)]
+            missing = [name for name in _ASKED_OF_A_REACTOR if isinstance(reactor, type) or not hasattr(reactor, name)]
             if missing:
                 hint = f": write {reactor.__name__}()" if isinstance(reactor, type) else ""
                 raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}{hint}")
