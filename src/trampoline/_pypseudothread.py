@@ -82,7 +82,7 @@ class Pseudothread:
         held, current = trampoline._held, trampoline._current
         by_hand = Everywhere.used and turns_begin(trampoline)
         try:
-            if trampoline._advance(self, None) is None:
+            if trampoline._advance(self, None, None) is None:
                 return None
             if not self._special:
                 return self._payload

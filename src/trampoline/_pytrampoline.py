@@ -96,6 +96,8 @@ class BaseTrampoline(Turns):
                     entry._state = TAKEN
         waker, self._waker = self._waker_, None
         self._queue = queue
+        if type(queue) is Queue:
+            queue._mixed = True  # it may be another trampoline's
         self._alone = False
         self._waker = waker
         if waker is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
@@ -26,15 +27,15 @@ from trampoline._pyresume import (
     behind,
     caught,
     error_of,
-    looked_up,
     resume_specially,
     returned,
 )
 from trampoline._pytogether import Spawning, hand_out, join
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
-_DOWN_FROM_TURNS = range(999, -1, -1)  # at most so many turns before the run loop looks at anything else
+_DOWN_FROM_TURNS = range(255, -1, -1)  # at most so many turns before the run loop looks at anything else
 _DOWN_FROM_FEW = range(31, -1, -1)  # the same while something is parked: then it looks at the clock
+_ONE = (0,)  # the same for a turn by hand
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
 
@@ -73,16 +74,18 @@ class Turns:
                 for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
                     break
                 entry = self._current
-                if type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self:
+                if type(entry) is not Pseudothread:
+                    self._held = None
+                    if self._era is not None:
+                        self._era.collector._turn += 1  # somebody runs while others are queued
+                    result = entry()
+                    continue
+                if entry._state == QUEUED and entry._trampoline is self:
                     entry._state, self._held = RUNNING, None
                     entry._state = QUEUED
                 else:
                     self._held = None
-                if type(entry) is not Pseudothread:
-                    if self._era is not None:
-                        self._era.collector._turn += 1  # somebody runs while others are queued
-                    result = entry()
-                elif entry._state == ENDED and entry._payload is MISSING:
+                if entry._state == ENDED and entry._payload is MISSING:
                     result = None  # closed while it stood in a queue that is not ours
                 elif entry._trampoline is not self:
                     entry._state = TAKEN if entry._state == QUEUED else entry._state
@@ -90,7 +93,7 @@ class Turns:
                 else:
                     # The last entry's result goes when one more turn was made, as the recipe's does.
                     entry = None  # others follow it there, and it may end meanwhile
-                    entry = self._advance(self._current, entries if result is None else None)
+                    entry = self._advance(self._current, queue if result is None else None, entries)
                     result = None
                     if entry is not None:
                         if entry._special:
@@ -102,18 +105,18 @@ class Turns:
 
     def _taken_from(self, entries):
         """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
-        return iter(entries.popleft, MISSING) if _ON_CPYTHON else self._looked_at_first(entries)
+        if type(entries) is not deque:
+            return iter(entries.popleft, MISSING)
+        return map(deque.popleft, repeat(entries)) if _ON_CPYTHON else self._looked_at_first(entries)
 
     def _looked_at_first(self, entries):
         """Elsewhere it can strike between any two steps: then the entry is in both places for a moment."""
-        indexed = type(entries) is deque
         while entries:
-            if indexed:
-                self._current = entries[0]
+            self._current = entries[0]
             yield entries.popleft()
 
-    def _advance(self, p, entries):
-        """Make turns of `p`, and of what else stands in `entries` while that is pseudothreads of ours; one turn, if `entries` is None.
+    def _advance(self, p, queue, entries):
+        """Make turns of `p`, and of what else stands in `queue` while that is pseudothreads of ours; one turn, if `queue` is None.
 
         Return the pseudothread that ended by the last turn, if one did.
         """
@@ -121,103 +124,155 @@ class Turns:
             self._current = None  # nothing is to be recovered: it was not its turn
             raise p._misuse("call")
         let_go = got = instead = None
-        outer = promptly[0]
+        prompt, outer, meanings = promptly, promptly[0], kinds
         attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
-        take = self._taken_from(entries) if entries is not None else None
+        turns = _ONE if queue is None else _DOWN_FROM_FEW if self._parked or self._limits else _DOWN_FROM_TURNS
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
         p._state, self._current = RUNNING, p
         try:
-            for more in _DOWN_FROM_FEW if self._parked or self._limits else _DOWN_FROM_TURNS:
-                sent = let_go = None  # an entry has been taken: now goes what the last turn let go
-                promptly[0] = MOST_PROMPT
+            for more in turns:
+                let_go = None  # an entry has been taken: now goes what the last turn let go
+                prompt[0] = MOST_PROMPT
                 while True:
                     try:
                         got = resume_specially(p, top, value) if p._special else top.send(value)
-                        kind = type(got)
-                        if kind is GeneratorType:
-                            outcome = CALL
-                        else:
-                            outcome = CALL if kind is CoroutineType else kinds.get(kind)
-                            if outcome is None:
-                                outcome = meaning_of(got)
-                            if outcome == ADAPT or not outcome and self._asks:  # CALL
-                                got, outcome = self._adapted(p, got)
                     except StopIteration as stop:
-                        outcome, got = (VALUE, stop.value) if type(stop) is StopIteration else returned(stop)
-                    except BaseException as raised:
-                        outcome, got = caught(raised) if got is None else looked_up(got, raised)
-                        if outcome == TAIL and self._asks and type(got) is not GeneratorType:
-                            got = self._root(got)
-                    if outcome != PROMPT:
+                        if type(stop) is StopIteration:
+                            outcome, got = VALUE, stop.value
+                        else:
+                            outcome, got = returned(stop)
                         break
-                    instead = self._prompted(p, got) if promptly[0] > 0 else NotImplemented
+                    except BaseException as raised:
+                        outcome, got = caught(raised)
+                        break
+                    if type(got) is GeneratorType:
+                        outcome = CALL
+                        break
+                    try:
+                        outcome = meanings[type(got)]
+                    except Exception:
+                        outcome = None
+                    except BaseException as raised:
+                        outcome, got = caught(raised)
+                    if outcome == VALUE:
+                        break
+                    if outcome != PROMPT:
+                        outcome, got = self._meant(p, outcome, got)
+                        if outcome != PROMPT:
+                            break
+                    instead = self._prompted(p, got) if prompt[0] > 0 else NotImplemented
                     if instead is NotImplemented:
                         outcome, p._special = WAIT, p._special | PROMPTLY
                         break
                     value, got = instead, None
                     instead = None
-                    promptly[0] -= 1
+                    prompt[0] -= 1
                     if p._levels is not None:
                         p._levels.same_turn()
-                sent, value = value, None
                 if not outcome:  # CALL
                     stack = p._stack = (top, stack)
                     top = p._top = got
+                    got = None
                 elif outcome == VALUE and stack:
-                    let_go, value = top, got
+                    let_go = top
                     top, stack = stack
                     p._top, p._stack = top, stack
                 elif outcome == TAIL:
-                    let_go, top = top, got
-                    p._top = top
+                    if self._asks and type(got) is not GeneratorType:
+                        got = self._root(got)
+                    let_go = top
+                    top = p._top = got
+                    got = None
                     if p._levels is not None:
                         p._levels.replaced(p)
+                elif outcome == WAIT:
+                    self._held = (None, value)
+                    top = stack = value = None  # suspend() may make turns of `p`, and end it
+                    prompt[0] = outer
+                    self._park(p, got)
+                    return None
                 elif outcome == GIVE:
-                    value = got
-                elif outcome == WAIT or not stack:
-                    if outcome == WAIT:
-                        self._held = (None, sent)
-                        top = stack = sent = None  # suspend() may make turns of `p`, and end it
-                        promptly[0] = outer
-                        self._park(p, got)
-                        return None
-                    self._held = (top, sent)
-                    p._end(got, outcome)
-                    if (p._joiners is not None or p._spawned) and hand_out(p) and outcome == ERROR:
-                        return None
-                    return p
-                else:
-                    let_go, value = top, got
+                    pass
+                elif stack:
+                    let_go = top
                     top, stack = stack
                     p._top, p._stack = top, stack
                     p._special |= THROWING
                     if p._levels is not None:
                         p._levels.failed(p)
-                got = None
-                if not more or not self._alone or entries is None or "schedule" in attributes:
-                    break
-                if entries:
-                    p._payload, p._state = value, QUEUED
-                    entries.append(p)
-                    for self._current in take:
-                        break
-                    following = self._current
-                    if type(following) is not Pseudothread or following._trampoline is not self or following._state != QUEUED:
-                        entries.appendleft(following)
-                        self._held = (let_go, sent)
+                else:
+                    self._held = (top, value)
+                    p._end(got, outcome)
+                    if (p._joiners is not None or p._spawned) and hand_out(p) and outcome == ERROR:
                         return None
-                    p = following
-                    top, stack, value = p._top, p._stack, p._payload
-                    p._payload, p._state = None, RUNNING
-            p._payload = value
-            self._held = (let_go, sent)
-            promptly[0] = outer
+                    return p
+                if not more:
+                    break
+                if not self._alone or attributes and "schedule" in attributes:
+                    self._held = (let_go, value)
+                    p._payload = got
+                    p = self._go_round(p)
+                    if p is None:
+                        return None
+                    p._state, self._held = RUNNING, None
+                    top, stack = p._top, p._stack
+                    value, got, p._payload = p._payload, None, None
+                elif entries:
+                    if queue._mixed:
+                        following = entries[0]
+                        if type(following) is not Pseudothread or following._state or following._trampoline is not self:
+                            break
+                    p._payload, p._state = got, QUEUED
+                    entries.append(p)
+                    p = self._current = entries[0]
+                    entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
+                    p._state, got = RUNNING, None
+                    top, stack = p._top, p._stack
+                    value, p._payload = p._payload, None
+                else:
+                    value = got
+            p._payload, self._held = got, (let_go, value)
+            prompt[0] = outer
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
-            promptly[0] = outer
-            p = top = stack = value = sent = let_go = got = instead = following = None
+            prompt[0] = outer
+            p = top = stack = value = let_go = got = instead = following = None
+
+    def _meant(self, p, outcome, got):
+        """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
+        try:
+            if outcome is None:
+                outcome = meaning_of(got)
+            return self._adapted(p, got) if outcome == ADAPT or not outcome and self._asks else (outcome, got)  # CALL
+        except StopIteration as stop:
+            return returned(stop)
+        except BaseException as raised:
+            return caught(raised)
+        finally:
+            p = got = None  # the frames of a traceback hold those that called them
+
+    def _go_round(self, p):
+        """Queue `p` where others look on: by way of an overridden `schedule`, or in a queue that is not ours, or is not to be gone on with.
+
+        Return the pseudothread whose turn it is then, or None if that is for the run loop to see.
+        """
+        self._continue(p)  # an overridden `schedule` may end it: that was another turn
+        queue = self._queue
+        kind = type(queue)
+        entries, state = (queue._entries, QUEUED) if kind is Queue else (queue, TAKEN)
+        if not self._running or self._era is not None or kind is not Queue and kind is not deque:
+            return None
+        if not entries or not self._is_next(entries[0], state):
+            return None
+        p = self._current = entries[0]
+        p._state = QUEUED  # so that it is put back where Ctrl-C strikes
+        entries.popleft()
+        return p
+
+    def _is_next(self, entry, state):
+        return type(entry) is Pseudothread and entry._state == state and entry._trampoline is self
 
     def _continue(self, p, first=False):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
@@ -293,7 +348,9 @@ class Turns:
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
             if entry._state == QUEUED and entry not in self._queue:
-                self._queue._entries.appendleft(entry)
+                if type(self._queue) is not Queue:
+                    entry._state = TAKEN
+                getattr(self._queue, "_entries", self._queue).appendleft(entry)
             elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
                 entry._end(error, ERROR)
                 hand_out(entry)
@@ -301,16 +358,16 @@ class Turns:
                 hand_out(entry)
 
     def _adapted(self, p, got):
-        """Return what stands for `got`, which `p` yielded and which can be awaited or is a future, and what that means."""
+        """Return what it means that `p` yielded `got`, which can be awaited or is a future, and what stands for that."""
         if type(got) is Pseudothread:
-            return got, WAIT
+            return WAIT, got
         if type(got) is Spawning:
-            return self._spawned(p, got), GIVE
+            return GIVE, self._spawned(p, got)
         got = self._adapt(got)
         outcome = kinds.get(type(got))
         if outcome is None:
             outcome = meaning_of(got)
-        return got, VALUE if outcome == ADAPT else outcome
+        return VALUE if outcome == ADAPT else outcome, got
 
     def _spawned(self, p, spawning):
         """Return the pseudothread that `p` starts, or the error that is to be thrown at its yield."""
@@ -322,5 +379,5 @@ class Turns:
             return raised
 
 
-_OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._adapted, Turns._spawned
+_OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._meant, Turns._adapted, Turns._spawned
 OWN_CODES.update(function.__code__ for function in _OWN)
