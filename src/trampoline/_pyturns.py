@@ -33,10 +33,23 @@ from trampoline._pyresume import (
 from trampoline._pytogether import Spawning, hand_out, join
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
-_DOWN_FROM_TURNS = range(255, -1, -1)  # at most so many turns before the run loop looks at anything else
+_TURNS = 256 if _ON_CPYTHON else 1000  # of greater numbers CPython makes new objects; PyPy's loop is left at a price
+_DOWN_FROM_TURNS = range(_TURNS - 1, -1, -1)  # at most so many turns before the run loop looks at anything else
 _DOWN_FROM_FEW = range(31, -1, -1)  # the same while something is parked: then it looks at the clock
 _ONE = (0,)  # the same for a turn by hand
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
+
+
+class _Attributes:
+    """The attributes of a trampoline, to be asked for `schedule` where it is dear to look into an instance's dict: in PyPy."""
+
+    __slots__ = ("_trampoline",)
+
+    def __init__(self, trampoline):
+        self._trampoline = trampoline
+
+    def __contains__(self, name):
+        return getattr(self._trampoline.schedule, "__func__", None) is not type(self._trampoline).schedule
 
 
 class Turns:
@@ -125,7 +138,7 @@ class Turns:
             raise p._misuse("call")
         let_go = got = instead = None
         prompt, outer, meanings = promptly, promptly[0], kinds
-        attributes = getattr(self, "__dict__", ())  # where an instance may be given a `schedule` of its own, at any time
+        attributes = getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)  # where a `schedule` may be put, at any time
         turns = _ONE if queue is None else _DOWN_FROM_FEW if self._parked or self._limits else _DOWN_FROM_TURNS
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
