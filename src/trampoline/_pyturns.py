@@ -8,7 +8,8 @@ from itertools import repeat
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
+from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT
+from trampoline._base import TailCall, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
@@ -33,10 +34,9 @@ from trampoline._pyresume import (
 from trampoline._pytogether import Spawning, hand_out, join
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
-_TURNS = 256 if _ON_CPYTHON else 1000  # of greater numbers CPython makes new objects; PyPy's loop is left at a price
-_DOWN_FROM_TURNS = range(_TURNS - 1, -1, -1)  # at most so many turns before the run loop looks at anything else
-_DOWN_FROM_FEW = range(31, -1, -1)  # the same while something is parked: then it looks at the clock
-_ONE = (0,)  # the same for a turn by hand
+_TURNS = (True,) * 999 + (False,)  # whether there may be more turns before the run loop looks at anything else
+_FEW = (True,) * 31 + (False,)  # the same while something is parked: then it looks at the clock
+_ONE = (False,)  # the same for a turn by hand
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
 
@@ -139,7 +139,7 @@ class Turns:
         let_go = got = instead = None
         prompt, outer, meanings = promptly, promptly[0], kinds
         attributes = getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)  # where a `schedule` may be put, at any time
-        turns = _ONE if queue is None else _DOWN_FROM_FEW if self._parked or self._limits else _DOWN_FROM_TURNS
+        turns = _ONE if queue is None else _FEW if self._parked or self._limits else _TURNS
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
         p._state, self._current = RUNNING, p
@@ -149,7 +149,14 @@ class Turns:
                 prompt[0] = MOST_PROMPT
                 while True:
                     try:
-                        got = resume_specially(p, top, value) if p._special else top.send(value)
+                        special = p._special
+                        if not special:
+                            got = top.send(value)
+                        elif special == THROWING and type(top) is GeneratorType and top.gi_yieldfrom is None:
+                            special = p._special = 0
+                            got = top.throw(value)
+                        else:
+                            got = resume_specially(p, top, value)
                     except StopIteration as stop:
                         if type(stop) is StopIteration:
                             outcome, got = VALUE, stop.value
@@ -157,13 +164,21 @@ class Turns:
                             outcome, got = returned(stop)
                         break
                     except BaseException as raised:
-                        outcome, got = caught(raised)
+                        if special or isinstance(raised, TailCall):
+                            outcome, got = caught(raised)
+                        else:
+                            raised.__traceback__ = raised.__traceback__.tb_next  # without this frame
+                            outcome, got = ERROR, raised
                         break
-                    if type(got) is GeneratorType:
+                    kind = type(got)
+                    if kind is GeneratorType:
                         outcome = CALL
                         break
+                    if kind is int:
+                        outcome = VALUE
+                        break
                     try:
-                        outcome = meanings[type(got)]
+                        outcome = meanings[kind]
                     except Exception:
                         outcome = None
                     except BaseException as raised:
