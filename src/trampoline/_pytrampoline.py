@@ -22,6 +22,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from _weakref import ref
+from collections import deque
 from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine
@@ -50,7 +51,7 @@ class BaseTrampoline(Turns):
 
     __slots__ = (  # so that the instance's attributes are the user's own
         "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
-        "_overridden", "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_timers", "_token", "_waker_",
+        "_overridden", "_own_collector", "_parked", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers", "_token", "_waker_",
         "__weakref__",
     )  # fmt: skip
 
@@ -59,6 +60,7 @@ class BaseTrampoline(Turns):
         self._running = False
         self._runner = {}  # who is inside run(): "by": a tuple with the thread's identity
         self._queue = Queue()
+        self._peeks = False  # whether the first entry of a queue that is not ours can be looked at before it is taken: it is a deque
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
         self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
@@ -96,6 +98,7 @@ class BaseTrampoline(Turns):
                     entry._state = TAKEN
         waker, self._waker = self._waker_, None
         self._queue = queue
+        self._peeks = isinstance(queue, deque) and type(queue).popleft is deque.popleft
         if type(queue) is Queue:
             queue._mixed = True  # it may be another trampoline's
         self._alone = False
@@ -156,11 +159,18 @@ class BaseTrampoline(Turns):
         error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
         subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
         """
-        if len(exc) > 2:
-            raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
+        handing = self._handing
         if exc:
+            if len(exc) > 2:
+                raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
             val = exception_of("schedule()", val, *exc)
-        p = handed = self._handed(coroutine, stack)
+        elif handing and handing[0]._top is coroutine and handing[0]._stack is stack and type(self._queue) is Queue and self._waker_ is None:
+            p = handing[0]
+            p._payload, p._state = val, QUEUED
+            self._queue._entries.append(p)
+            del handing[0]
+            return p
+        p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
             p = self._make(*_check_stack(coroutine, stack))
         p._payload = val
@@ -351,9 +361,13 @@ class BaseTrampoline(Turns):
 
     def _unhand(self, p):
         """Return whether it was still there."""
-        if p not in self._handing:
+        handing = self._handing
+        if handing and handing[-1] is p:
+            handing.pop()
+            return True
+        if p not in handing:
             return False
-        self._handing.remove(p)
+        handing.remove(p)
         return True
 
 

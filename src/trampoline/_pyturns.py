@@ -37,6 +37,7 @@ _ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = (True,) * 999 + (False,)  # whether there may be more turns before the run loop looks at anything else
 _FEW = (True,) * 31 + (False,)  # the same while something is parked: then it looks at the clock
 _ONE = (False,)  # the same for a turn by hand
+_TAKEN = object()  # says that `_current` was taken from the queue, and not begun with
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
 
@@ -86,32 +87,34 @@ class Turns:
                     self._look()
                 for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
                     break
-                entry = self._current
-                if type(entry) is not Pseudothread:
-                    self._held = None
-                    if self._era is not None:
-                        self._era.collector._turn += 1  # somebody runs while others are queued
-                    result = entry()
-                    continue
-                if entry._state == QUEUED and entry._trampoline is self:
-                    entry._state, self._held = RUNNING, None
-                    entry._state = QUEUED
-                else:
-                    self._held = None
-                if entry._state == ENDED and entry._payload is MISSING:
-                    result = None  # closed while it stood in a queue that is not ours
-                elif entry._trampoline is not self:
-                    entry._state = TAKEN if entry._state == QUEUED else entry._state
-                    result = entry()
-                else:
-                    # The last entry's result goes when one more turn was made, as the recipe's does.
-                    entry = None  # others follow it there, and it may end meanwhile
-                    entry = self._advance(self._current, queue if result is None else None, entries)
-                    result = None
-                    if entry is not None:
-                        if entry._special:
-                            return None, entry
-                        result = entry._payload
+                entry = _TAKEN
+                while entry is _TAKEN:
+                    entry = self._current
+                    if type(entry) is not Pseudothread:
+                        self._held = None
+                        if self._era is not None:
+                            self._era.collector._turn += 1  # somebody runs while others are queued
+                        result = entry()
+                        break
+                    if entry._state == QUEUED and entry._trampoline is self:
+                        entry._state, self._held = RUNNING, None
+                        entry._state = QUEUED
+                    else:
+                        self._held = None
+                    if entry._state == ENDED and entry._payload is MISSING:
+                        result = None  # closed while it stood in a queue that is not ours
+                    elif entry._trampoline is not self:
+                        entry._state = TAKEN if entry._state == QUEUED else entry._state
+                        result = entry()
+                    else:
+                        # The last entry's result goes when one more turn was made, as the recipe's does.
+                        entry = None  # others follow it there, and it may end meanwhile
+                        entry = self._advance(self._current, queue if result is None else None, entries)
+                        result = None
+                        if type(entry) is Pseudothread:
+                            if entry._special:
+                                return None, entry
+                            result = entry._payload
             return result, None
         finally:
             entry = result = None  # the frames of a traceback hold those that called them
@@ -138,7 +141,7 @@ class Turns:
             raise p._misuse("call")
         let_go = got = instead = None
         prompt, outer, meanings = promptly, promptly[0], kinds
-        attributes = getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)  # where a `schedule` may be put, at any time
+        attributes = () if self._overridden else self._attributes()
         turns = _ONE if queue is None else _FEW if self._parked or self._limits else _TURNS
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
@@ -239,13 +242,14 @@ class Turns:
                     break
                 if not self._alone or attributes and "schedule" in attributes:
                     self._held = (let_go, value)
-                    p._payload = got
-                    p = self._go_round(p)
-                    if p is None:
-                        return None
+                    instead = self._go_round(p, got, attributes)
+                    if type(instead) is not Pseudothread:
+                        return instead
+                    p = instead
                     p._state, self._held = RUNNING, None
                     top, stack = p._top, p._stack
-                    value, got, p._payload = p._payload, None, None
+                    got = instead = None
+                    value, p._payload = p._payload, None
                 elif entries:
                     if queue._mixed:
                         following = entries[0]
@@ -268,6 +272,10 @@ class Turns:
             prompt[0] = outer
             p = top = stack = value = let_go = got = instead = following = None
 
+    def _attributes(self):
+        """Return where a `schedule` of the instance's own can be put at any time."""
+        return getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)
+
     def _meant(self, p, outcome, got):
         """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
         try:
@@ -281,49 +289,86 @@ class Turns:
         finally:
             p = got = None  # the frames of a traceback hold those that called them
 
-    def _go_round(self, p):
-        """Queue `p` where others look on: by way of an overridden `schedule`, or in a queue that is not ours, or is not to be gone on with.
+    def _go_round(self, p, value, attributes):
+        """Queue `p`, to be sent `value`, where others look on: by way of an overridden `schedule`, or in a queue that is not ours.
 
-        Return the pseudothread whose turn it is then, or None if that is for the run loop to see.
+        Return the pseudothread that was taken then and is to go on with, or _TAKEN if what was taken is something else, or else None.
         """
-        self._continue(p)  # an overridden `schedule` may end it: that was another turn
         queue = self._queue
-        kind = type(queue)
-        entries, state = (queue._entries, QUEUED) if kind is Queue else (queue, TAKEN)
-        if not self._running or self._era is not None or kind is not Queue and kind is not deque:
+        if p._special or attributes and "schedule" in attributes or not self._overridden and not self._peeks:
+            p._payload = value
+            self._continue(p)
+            queue = self._queue
+        elif self._overridden:
+            held, handing, coroutine, stack = self._held, self._handing, p._top, p._stack
+            p._state = TAKEN
+            handing.append(p)
+            try:
+                self.schedule(coroutine, stack, value)
+            finally:
+                if handing:
+                    self._not_taken(p, coroutine, stack, held)
+            queue = self._queue
+        else:
+            p._payload, p._state = value, TAKEN
+            queue.append(p)
+            if self._waker_ is not None:
+                self._waker_()
+        if not self._running or self._era is not None:
             return None
-        if not entries or not self._is_next(entries[0], state):
+        if type(queue) is Queue:
+            entries, state = queue._entries, QUEUED
+        elif self._peeks:
+            entries, state = queue, TAKEN
+        elif not queue:
             return None
-        p = self._current = entries[0]
-        p._state = QUEUED  # so that it is put back where Ctrl-C strikes
+        else:
+            p = self._current = queue.popleft()
+            return p if type(p) is Pseudothread and p._state == TAKEN and p._trampoline is self else _TAKEN
+        if not entries:
+            return None
+        p = entries[0]
+        if type(p) is not Pseudothread or p._state != state or p._trampoline is not self:
+            return None
+        self._current, p._state = p, QUEUED  # so that it is put back where Ctrl-C strikes
         entries.popleft()
         return p
 
-    def _is_next(self, entry, state):
-        return type(entry) is Pseudothread and entry._state == state and entry._trampoline is self
-
     def _continue(self, p, first=False):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
-        if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
-            return self._append(p, first)
+        if self._overridden or "schedule" in getattr(self, "__dict__", ()):
+            self._hand_over(p)
+        else:
+            self._append(p, first)
+
+    def _hand_over(self, p):
+        """Show the continuation of `p` to the overridden `schedule`."""
         held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
+        value, throwing = p._payload, p._special & THROWING
         if p._special & PROMPTLY:  # it cannot be taken back from whoever is shown it
-            p._payload, p._special = p._payload[0], p._special & ~PROMPTLY
-        value, throwing = error_of(p._payload) if p._special & OWED else p._payload, p._special & THROWING
-        p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED), TAKEN
+            value = value[0]
+        if p._special & OWED:
+            value = error_of(value)
         coroutine, stack = p._top, p._stack
-        self._handing.append(p)
+        p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
+        handing = self._handing
+        handing.append(p)
         try:
             if throwing:
                 self.schedule(coroutine, stack, type(value), value, value.__traceback__)
             else:
                 self.schedule(coroutine, stack, value)
         finally:
-            if self._unhand(p) and p._state == TAKEN:  # what came back, if anything, was another coroutine or stack
-                if held is not None:  # the recipe's closure held the callers, too
-                    self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
-                p._end(MISSING, VALUE)
-                hand_out(p)
+            if handing:
+                self._not_taken(p, coroutine, stack, held)
+
+    def _not_taken(self, p, coroutine, stack, held):
+        """End `p` if an overridden `schedule` did not pass on its continuation: what came back, if anything, was another coroutine or stack."""
+        if self._unhand(p) and p._state == TAKEN:
+            if held is not None:  # the recipe's closure held the callers, too
+                self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
+            p._end(MISSING, VALUE)
+            hand_out(p)
 
     def _park(self, p, suspension):
         p._state, p._payload = PARKED, suspension
@@ -407,5 +452,5 @@ class Turns:
             return raised
 
 
-_OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._meant, Turns._adapted, Turns._spawned
+_OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._hand_over, Turns._not_taken, Turns._go_round, Turns._prompted, Turns._meant, Turns._adapted, Turns._spawned
 OWN_CODES.update(function.__code__ for function in _OWN)
