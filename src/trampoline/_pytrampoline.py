@@ -164,12 +164,13 @@ class BaseTrampoline(Turns):
             if len(exc) > 2:
                 raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
             val = exception_of("schedule()", val, *exc)
-        elif handing and handing[0]._top is coroutine and handing[0]._stack is stack and type(self._queue) is Queue and self._waker_ is None:
+        elif handing:
             p = handing[0]
-            p._payload, p._state = val, QUEUED
-            self._queue._entries.append(p)
-            del handing[0]
-            return p
+            if p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue:
+                p._payload, p._state = val, QUEUED
+                self._queue._entries.append(p)
+                del handing[0]
+                return p
         p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
             p = self._make(*_check_stack(coroutine, stack))

@@ -37,6 +37,7 @@ _ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = (True,) * 999 + (False,)  # whether there may be more turns before the run loop looks at anything else
 _FEW = (True,) * 31 + (False,)  # the same while something is parked: then it looks at the clock
 _ONE = (False,)  # the same for a turn by hand
+_OVERRIDDEN = ("schedule",)  # in place of the attributes, where `schedule` is overridden
 _TAKEN = object()  # says that `_current` was taken from the queue, and not begun with
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
@@ -71,7 +72,7 @@ class Turns:
                 if queue is not self._queue:
                     queue = self._queue
                     entries = queue._entries if type(queue) is Queue else queue
-                    self._alone = entries is not queue and not self._overridden
+                    self._alone = entries is not queue
                     take = self._taken_from(entries)
                 if not entries:
                     if not self._parked and not self._leaving and not entries:
@@ -141,7 +142,7 @@ class Turns:
             raise p._misuse("call")
         let_go = got = instead = None
         prompt, outer, meanings = promptly, promptly[0], kinds
-        attributes = () if self._overridden else self._attributes()
+        attributes, handing = _OVERRIDDEN if self._overridden else self._attributes(), self._handing
         turns = _ONE if queue is None else _FEW if self._parked or self._limits else _TURNS
         top, stack, value = p._top, p._stack, p._payload
         p._payload = None
@@ -241,29 +242,42 @@ class Turns:
                 if not more:
                     break
                 if not self._alone or attributes and "schedule" in attributes:
-                    self._held = (let_go, value)
-                    instead = self._go_round(p, got, attributes)
-                    if type(instead) is not Pseudothread:
-                        return instead
-                    p = instead
-                    p._state, self._held = RUNNING, None
-                    top, stack = p._top, p._stack
-                    got = instead = None
-                    value, p._payload = p._payload, None
+                    if attributes is not _OVERRIDDEN or not self._alone or p._special:
+                        self._held = (let_go, value)
+                        instead = self._go_round(p, got, attributes)
+                        if type(instead) is not Pseudothread:
+                            return instead
+                        p = instead
+                        p._state, self._held = RUNNING, None
+                        top, stack = p._top, p._stack
+                        got = instead = None
+                        value, p._payload = p._payload, None
+                        continue
+                    p._state = TAKEN
+                    handing.append(p)
+                    try:
+                        self.schedule(top, stack, got)
+                    finally:
+                        if handing:
+                            self._held = (let_go, value)
+                            self._not_taken(p, top, stack)
+                    if p._state or not self._alone or not entries or queue._mixed and not self._is_next(entries[0]):
+                        if self._held is None:
+                            self._held = (let_go, value)
+                        return None
                 elif entries:
-                    if queue._mixed:
-                        following = entries[0]
-                        if type(following) is not Pseudothread or following._state or following._trampoline is not self:
-                            break
+                    if queue._mixed and not self._is_next(entries[0]):
+                        break
                     p._payload, p._state = got, QUEUED
                     entries.append(p)
-                    p = self._current = entries[0]
-                    entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
-                    p._state, got = RUNNING, None
-                    top, stack = p._top, p._stack
-                    value, p._payload = p._payload, None
                 else:
                     value = got
+                    continue
+                p = self._current = entries[0]
+                entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
+                p._state, got = RUNNING, None
+                top, stack = p._top, p._stack
+                value, p._payload = p._payload, None
             p._payload, self._held = got, (let_go, value)
             prompt[0] = outer
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
@@ -295,44 +309,32 @@ class Turns:
         Return the pseudothread that was taken then and is to go on with, or _TAKEN if what was taken is something else, or else None.
         """
         queue = self._queue
-        if p._special or attributes and "schedule" in attributes or not self._overridden and not self._peeks:
-            p._payload = value
-            self._continue(p)
-            queue = self._queue
-        elif self._overridden:
-            held, handing, coroutine, stack = self._held, self._handing, p._top, p._stack
-            p._state = TAKEN
-            handing.append(p)
-            try:
-                self.schedule(coroutine, stack, value)
-            finally:
-                if handing:
-                    self._not_taken(p, coroutine, stack, held)
-            queue = self._queue
-        else:
+        if self._peeks and not self._overridden and not (attributes and "schedule" in attributes):
             p._payload, p._state = value, TAKEN
             queue.append(p)
             if self._waker_ is not None:
                 self._waker_()
-        if not self._running or self._era is not None:
-            return None
-        if type(queue) is Queue:
-            entries, state = queue._entries, QUEUED
-        elif self._peeks:
-            entries, state = queue, TAKEN
-        elif not queue:
-            return None
         else:
-            p = self._current = queue.popleft()
-            return p if type(p) is Pseudothread and p._state == TAKEN and p._trampoline is self else _TAKEN
-        if not entries:
+            p._payload = value
+            self._continue(p)  # an overridden `schedule` may end it: that was another turn
+            queue = self._queue
+        if not self._running or self._era is not None or not queue:
             return None
-        p = entries[0]
-        if type(p) is not Pseudothread or p._state != state or p._trampoline is not self:
-            return None
-        self._current, p._state = p, QUEUED  # so that it is put back where Ctrl-C strikes
-        entries.popleft()
-        return p
+        own = type(queue) is Queue
+        if own or self._peeks:
+            entries = queue._entries if own else queue
+            p = entries[0]
+            if type(p) is not Pseudothread or p._state != (QUEUED if own else TAKEN) or p._trampoline is not self:
+                return None
+            self._current, p._state = p, QUEUED  # so that it is put back where Ctrl-C strikes
+            entries.popleft()
+            return p
+        p = self._current = queue.popleft()
+        return p if type(p) is Pseudothread and p._state == TAKEN and p._trampoline is self else _TAKEN
+
+    def _is_next(self, entry):
+        """Return whether `entry`, the first of our own queue, is a pseudothread of ours and can go on."""
+        return type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self
 
     def _continue(self, p, first=False):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
@@ -343,8 +345,7 @@ class Turns:
 
     def _hand_over(self, p):
         """Show the continuation of `p` to the overridden `schedule`."""
-        held = self._held if p._state == RUNNING else None  # else no turn was made: somebody resumed it
-        value, throwing = p._payload, p._special & THROWING
+        value, throwing, turned = p._payload, p._special & THROWING, p._state == RUNNING  # else somebody resumed it
         if p._special & PROMPTLY:  # it cannot be taken back from whoever is shown it
             value = value[0]
         if p._special & OWED:
@@ -360,12 +361,13 @@ class Turns:
                 self.schedule(coroutine, stack, value)
         finally:
             if handing:
-                self._not_taken(p, coroutine, stack, held)
+                self._not_taken(p, coroutine, stack, turned)
 
-    def _not_taken(self, p, coroutine, stack, held):
+    def _not_taken(self, p, coroutine, stack, turned=True):
         """End `p` if an overridden `schedule` did not pass on its continuation: what came back, if anything, was another coroutine or stack."""
         if self._unhand(p) and p._state == TAKEN:
-            if held is not None:  # the recipe's closure held the callers, too
+            held = self._held
+            if turned and held is not None:  # the recipe's closure held the callers, too
                 self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
             p._end(MISSING, VALUE)
             hand_out(p)
