@@ -8,6 +8,7 @@ from trampoline._base import describe, no_copy
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import QUEUED, TAKEN
 
+
 class Queue:
     """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
 

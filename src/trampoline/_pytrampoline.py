@@ -11,8 +11,8 @@ when the next entry has been taken from the queue and not yet called (the recipe
 `run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
 enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
-`_pytogether.py`, who waits for the end of a pseudothread;
+Its parts: `_pypseudothread.py`, what a pseudothread can be told; `_pyqueue.py`, the queue; `_pyturns.py`, the run loop; `_pyresume.py`, one
+resume; `_pyfollowing.py`, what follows a turn; `_pytogether.py`, who waits for the end of a pseudothread;
 `_pytimers.py`, time. Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what;
 `_pylevels.py`, how.
 """
@@ -51,8 +51,8 @@ class BaseTrampoline(Turns):
 
     __slots__ = (  # so that the instance's attributes are the user's own
         "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
-        "_overridden", "_own_collector", "_parked", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers", "_token", "_waker_",
-        "__weakref__",
+        "_overridden", "_own_collector", "_parked", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers", "_token",
+        "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -352,24 +352,6 @@ class BaseTrampoline(Turns):
     def _remove(self, p):
         if p in self._queue:  # else it stands in another's, where it will be passed over
             self._queue._entries.remove(p)
-
-    def _handed(self, coroutine, stack):
-        """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-        for p in self._handing:
-            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
-                return p
-        return None
-
-    def _unhand(self, p):
-        """Return whether it was still there."""
-        handing = self._handing
-        if handing and handing[-1] is p:
-            handing.pop()
-            return True
-        if p not in handing:
-            return False
-        handing.remove(p)
-        return True
 
 
 def _live():

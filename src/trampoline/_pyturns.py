@@ -1,4 +1,4 @@
-"""The run loop of the core in Python, its turns and what follows one: the queue, an overridden `schedule`, or a suspension."""
+"""The run loop of the core in Python and its turns. What follows a turn is in `_pyfollowing.py`."""
 
 from __future__ import annotations
 
@@ -6,32 +6,27 @@ import sys
 from collections import deque
 from itertools import repeat
 from time import monotonic
-from types import CoroutineType, GeneratorType
+from types import GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT
-from trampoline._base import TailCall, kinds, meaning_of, promptly
+from trampoline._base import CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, TailCall, kinds, promptly
 from trampoline._pycollecting import between_turns
+from trampoline._pyfollowing import Following
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
-    INTERRUPTED,
     MISSING,
-    OWED,
     OWN_CODES,
-    PARKED,
     PROMPTLY,
     QUEUED,
     RUNNING,
     TAKEN,
     THROWING,
-    behind,
     caught,
-    error_of,
     resume_specially,
     returned,
 )
-from trampoline._pytogether import Spawning, hand_out, join
+from trampoline._pytogether import hand_out
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = (True,) * 999 + (False,)  # whether there may be more turns before the run loop looks at anything else
@@ -54,7 +49,7 @@ class _Attributes:
         return getattr(self._trampoline.schedule, "__func__", None) is not type(self._trampoline).schedule
 
 
-class Turns:
+class Turns(Following):
     """What `run()` does, for `BaseTrampoline`."""
 
     __slots__ = ()
@@ -284,24 +279,11 @@ class Turns:
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
             prompt[0] = outer
-            p = top = stack = value = let_go = got = instead = following = None
+            p = top = stack = value = let_go = got = instead = None
 
     def _attributes(self):
         """Return where a `schedule` of the instance's own can be put at any time."""
         return getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)
-
-    def _meant(self, p, outcome, got):
-        """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
-        try:
-            if outcome is None:
-                outcome = meaning_of(got)
-            return self._adapted(p, got) if outcome == ADAPT or not outcome and self._asks else (outcome, got)  # CALL
-        except StopIteration as stop:
-            return returned(stop)
-        except BaseException as raised:
-            return caught(raised)
-        finally:
-            p = got = None  # the frames of a traceback hold those that called them
 
     def _go_round(self, p, value, attributes):
         """Queue `p`, to be sent `value`, where others look on: by way of an overridden `schedule`, or in a queue that is not ours.
@@ -336,89 +318,6 @@ class Turns:
         """Return whether `entry`, the first of our own queue, is a pseudothread of ours and can go on."""
         return type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self
 
-    def _continue(self, p, first=False):
-        """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
-        if self._overridden or "schedule" in getattr(self, "__dict__", ()):
-            self._hand_over(p)
-        else:
-            self._append(p, first)
-
-    def _hand_over(self, p):
-        """Show the continuation of `p` to the overridden `schedule`."""
-        value, throwing, turned = p._payload, p._special & THROWING, p._state == RUNNING  # else somebody resumed it
-        if p._special & PROMPTLY:  # it cannot be taken back from whoever is shown it
-            value = value[0]
-        if p._special & OWED:
-            value = error_of(value)
-        coroutine, stack = p._top, p._stack
-        p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
-        handing = self._handing
-        handing.append(p)
-        try:
-            if throwing:
-                self.schedule(coroutine, stack, type(value), value, value.__traceback__)
-            else:
-                self.schedule(coroutine, stack, value)
-        finally:
-            if handing:
-                self._not_taken(p, coroutine, stack, turned)
-
-    def _not_taken(self, p, coroutine, stack, turned=True):
-        """End `p` if an overridden `schedule` did not pass on its continuation: what came back, if anything, was another coroutine or stack."""
-        if self._unhand(p) and p._state == TAKEN:
-            held = self._held
-            if turned and held is not None:  # the recipe's closure held the callers, too
-                self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
-            p._end(MISSING, VALUE)
-            hand_out(p)
-
-    def _park(self, p, suspension):
-        p._state, p._payload = PARKED, suspension
-        self._parked[p] = suspension
-        if p._levels is not None:
-            p._levels.parked(p)
-        try:
-            error = None
-            if p._special & INTERRUPTED:
-                p._special &= ~INTERRUPTED
-                error = self._interruption(p)
-            if error is None:
-                if type(suspension) is Pseudothread:
-                    join(p, suspension)
-                else:
-                    if self._timers is not None and self._timers.virtual and suspension.external:
-                        self._outside.add(p)
-                    suspension.suspend(p)
-                return
-        except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
-            error = raised
-        try:
-            if p._state == ENDED:
-                raise error
-            parked = self._parked.pop(p, None) is not None
-            self._outside.discard(p)
-            if parked and p._levels is not None:
-                p._levels.woken()
-            p._payload = error  # in place of what it was resumed with, if that was done already
-            p._special = p._special & ~(PROMPTLY | OWED) | THROWING
-            if parked:
-                p._state = RUNNING  # its turn goes on
-                self._continue(p)
-        finally:
-            p = suspension = error = None  # the frames of a traceback hold those that called them
-
-    def _prompted(self, p, suspension):
-        """Return what `p` is sent without waiting, or thrown, or NotImplemented if it must wait."""
-        try:
-            return suspension.at_once(p)
-        except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
-            p._special |= THROWING
-            return raised
-        finally:
-            p = suspension = None  # the frames of a traceback hold those that called them
-
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
@@ -432,27 +331,5 @@ class Turns:
             elif entry._state == ENDED and type(entry._joiners) is dict:
                 hand_out(entry)
 
-    def _adapted(self, p, got):
-        """Return what it means that `p` yielded `got`, which can be awaited or is a future, and what stands for that."""
-        if type(got) is Pseudothread:
-            return WAIT, got
-        if type(got) is Spawning:
-            return GIVE, self._spawned(p, got)
-        got = self._adapt(got)
-        outcome = kinds.get(type(got))
-        if outcome is None:
-            outcome = meaning_of(got)
-        return VALUE if outcome == ADAPT else outcome, got
 
-    def _spawned(self, p, spawning):
-        """Return the pseudothread that `p` starts, or the error that is to be thrown at its yield."""
-        try:
-            return spawning.start(self, p)
-        except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
-            p._special |= THROWING
-            return raised
-
-
-_OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._hand_over, Turns._not_taken, Turns._go_round, Turns._prompted, Turns._meant, Turns._adapted, Turns._spawned
-OWN_CODES.update(function.__code__ for function in _OWN)
+OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._go_round))
