@@ -118,7 +118,8 @@ class BaseTrampoline(Turns):
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        check_root("add()", coroutine, context)
+        if type(coroutine) is not GeneratorType or context is not None:
+            check_root("add()", coroutine, context)
         if self._asks and type(coroutine) is not GeneratorType:
             coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
