@@ -8,7 +8,7 @@ from itertools import repeat
 from time import monotonic
 from types import GeneratorType
 
-from trampoline._base import CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, TailCall, kinds, promptly
+from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, TailCall, kinds, promptly
 from trampoline._pycollecting import between_turns
 from trampoline._pyfollowing import Following
 from trampoline._pypseudothread import Pseudothread
@@ -184,10 +184,10 @@ class Turns(Following):
                         outcome, got = caught(raised)
                     if outcome == VALUE:
                         break
-                    if outcome != PROMPT:
+                    if outcome is None or outcome == ADAPT or not outcome and self._asks:  # CALL
                         outcome, got = self._meant(p, outcome, got)
-                        if outcome != PROMPT:
-                            break
+                    if outcome != PROMPT:
+                        break
                     instead = self._prompted(p, got) if prompt[0] > 0 else NotImplemented
                     if instead is NotImplemented:
                         outcome, p._special = WAIT, p._special | PROMPTLY
