@@ -135,7 +135,7 @@ class Turns(Following):
         if p._state > TAKEN:
             self._current = None  # nothing is to be recovered: it was not its turn
             raise p._misuse("call")
-        let_go = got = instead = None
+        let_go = got = instead = special = None
         prompt, outer, meanings = promptly, promptly[0], kinds
         attributes, handing = _OVERRIDDEN if self._overridden else self._attributes(), self._handing
         turns = _ONE if queue is None else _FEW if self._parked or self._limits else _TURNS
@@ -321,11 +321,12 @@ class Turns(Following):
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
-            if entry._state == QUEUED and entry not in self._queue:
-                if type(self._queue) is not Queue:
-                    entry._state = TAKEN
-                getattr(self._queue, "_entries", self._queue).appendleft(entry)
-            elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
+            own = type(self._queue) is Queue
+            if entry._state == QUEUED or entry._state == TAKEN and isinstance(self._queue, deque):
+                if entry not in self._queue:
+                    entry._state = QUEUED if own else TAKEN
+                    getattr(self._queue, "_entries", self._queue).appendleft(entry)
+            elif entry._state == RUNNING or entry._state == TAKEN and own:
                 entry._end(error, ERROR)
                 hand_out(entry)
             elif entry._state == ENDED and type(entry._joiners) is dict:
