@@ -315,5 +315,5 @@ def test_what_cannot_be_waited_for(together, log, wrong):
 
 
 def test_a_list_in_place_of_its_elements(log):
-    with pytest.raises(TypeError, match=r"not \[<generator"):
+    with pytest.raises(TypeError, match=r"not \[<generator .*: write a star before it$"):
         gather([log.gives(1)])

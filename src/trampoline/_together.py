@@ -177,7 +177,8 @@ def _roots(where: str, coroutines: Sequence[Any]) -> list[Any]:
             known.add(id(given))
             roots.append(given)
         elif meaning_of(given) == VALUE:
-            raise no_coroutine(where, given)
+            error = no_coroutine(where, given)
+            raise TypeError(f"{error}: write a star before it") if isinstance(given, (list, tuple)) else error
         else:
             root: Any = wait_for(given)
             root.__qualname__ = type(given).__qualname__

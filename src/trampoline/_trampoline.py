@@ -67,13 +67,16 @@ class Layer(Base):
                 raise TypeError(f"Trampoline() takes a reactor or a clock, not both: {describe(reactor)} has a clock of its own")
             if not callable(clock):
                 raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}")
+            if isinstance(clock, type):
+                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not a class: write {clock.__name__}()")
             self._clock = clock
             if hasattr(clock, "jump"):
                 self._begin_time(clock)
         if reactor is not None:
             missing = [name for name in _ASKED_OF_A_REACTOR if not hasattr(reactor, name)]
             if missing:
-                raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}")
+                hint = f": write {reactor.__name__}()" if isinstance(reactor, type) else ""
+                raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}{hint}")
             self.reactor = reactor
             self._own_reactor = False
             self._timers = self._timers_of(reactor)
