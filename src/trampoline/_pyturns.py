@@ -30,7 +30,7 @@ from trampoline._pytogether import hand_out
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = (True,) * 999 + (False,)  # whether there may be more turns before the run loop looks at anything else
-_FEW = (True,) * 31 + (False,)  # the same while something is parked: then it looks at the clock
+_FEW = (True,) * 127 + (False,)  # the same while something is parked, or inside asyncio: then it looks at the clock
 _ONE = (False,)  # the same for a turn by hand
 _OVERRIDDEN = ("schedule",)  # in place of the attributes, where `schedule` is overridden
 _TAKEN = object()  # says that `_current` was taken from the queue, and not begun with

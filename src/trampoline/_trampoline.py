@@ -65,10 +65,9 @@ class Layer(Base):
         if clock is not None:
             if reactor is not None:
                 raise TypeError(f"Trampoline() takes a reactor or a clock, not both: {describe(reactor)} has a clock of its own")
-            if not callable(clock):
-                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}")
-            if isinstance(clock, type):
-                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not a class: write {clock.__name__}()")
+            if not callable(clock) or isinstance(clock, type):
+                made = f": write clock={clock.__name__}()" if isinstance(clock, type) else ""
+                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}{made}")
             self._clock = clock
             if hasattr(clock, "jump"):
                 self._begin_time(clock)
@@ -277,13 +276,13 @@ class Layer(Base):
 
             return Outcome(future_of(got))
         if type(got) in core_types:
-            from trampoline._together import refused
+            from trampoline._untaken import refused
 
             return refused(got, self)
         return got
 
     def _untaken(self, pseudothread: core.Pseudothread[Any]) -> object:
-        from trampoline._together import Untaken
+        from trampoline._untaken import Untaken
 
         return Untaken(pseudothread)
 
