@@ -294,11 +294,23 @@ class Turns:
         if type(entry) is Pseudothread and entry._trampoline is self:
             if entry._state == QUEUED and entry not in self._queue:
                 self._queue._entries.appendleft(entry)
-            elif entry._state == RUNNING or entry._state == TAKEN and type(self._queue) is Queue:
+            elif entry._state == TAKEN and type(self._queue) is not Queue:
+                self._put_back(entry)
+            elif entry._state == RUNNING or entry._state == TAKEN:
                 entry._end(error, ERROR)
                 hand_out(entry)
             elif entry._state == ENDED and type(entry._joiners) is dict:
                 hand_out(entry)
+
+    def _put_back(self, entry):
+        """Put what was taken from a queue that is not ours back to its front, if that can be looked through and it does not stand there."""
+        queue = self._queue
+        try:
+            taken = not any(other is entry for other in queue)
+        except Exception:
+            return
+        if taken:
+            getattr(queue, "appendleft", queue.append)(entry)
 
     def _adapted(self, p, got):
         """Return what stands for `got`, which `p` yielded and which can be awaited or is a future, and what that means."""
