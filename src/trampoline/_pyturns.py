@@ -7,7 +7,7 @@ from collections import deque
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
+from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, no_entry, promptly
 from trampoline._pycollecting import between_turns
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
@@ -81,6 +81,8 @@ class Turns:
                 if type(entry) is not Pseudothread:
                     if self._era is not None:
                         self._era.collector._turn += 1  # somebody runs while others are queued
+                    if not callable(entry):  # of a queue that is not ours it may be anything
+                        raise no_entry(entry)
                     result = entry()
                 elif entry._state == ENDED and entry._payload is MISSING:
                     result = None  # closed while it stood in a queue that is not ours
