@@ -6,7 +6,7 @@ import inspect
 import weakref
 
 import pytest
-from conftest import Park
+from conftest import Park, let_go
 
 STATES = ["queued", "running", "parked", "ended"]
 
@@ -436,3 +436,27 @@ def test_parked_at_any_depth_and_resumed_in_any_order(core, park):
     assert [len(p.stack) for p in left] == [i % 5 + 1 for i in range(50) if i % 7 > 1]
     t.close()
     assert all(p.done for p in left)
+
+
+def test_an_error_does_not_keep_the_pseudothread_by_whose_turn_it_was_made(core):
+    def fails():
+        raise KeyError("kept")
+        yield
+
+    def calls():
+        try:
+            yield fails()
+        except KeyError as error:
+            kept.append(error)
+
+    def by_hand():
+        t.queue.popleft()()
+        yield
+
+    t, kept = core.Trampoline(), []
+    t.add(calls())
+    p = weakref.ref(t.add(by_hand()))
+    t.run()
+    let_go()
+    assert kept[0].args == ("kept",)
+    assert p() is None
