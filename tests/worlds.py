@@ -293,6 +293,7 @@ class World:
             self.attempt(("report", index))
         self.threads.clear()
         count = len(self.events)
+        self.ended = self.level != "nasty"  # what one did by its `finally` would depend on which the collector ends first
         self.t, self.first_queue = self.new_trampoline(), None
         gc.collect()
         self.ended, self.t, self.threads, self.slots = True, None, [], []
