@@ -1,6 +1,6 @@
 """Note how a command of `.ci/proof` ended in docs/results/proof.md, which only this writes.
 
-    python .ci/proved.py NAME STATUS SECONDS LOG    LOG is a file with all that it printed
+python .ci/proved.py NAME STATUS SECONDS LOG    LOG is a file with all that it printed
 """
 
 import datetime
@@ -23,7 +23,7 @@ shows, is in [internals.md](../internals.md#how-it-is-proved).
 VERSIONS = re.compile(r"^(CPython [0-9].*|gcc .*|valgrind-.*)$", re.M)
 TOLD = re.compile(
     r"^=* ?(.* passed.* in .*?s\b|.* failed.* in .*?s\b|[0-9]+ tests leave references behind|[0-9]+ programs, .* faults|[0-9]+ rounds? .*"
-    r"|Done [0-9]+ runs in .*|after the first tenth:.*|at the end, .*|\.[a-z, .]+: .* lines, .* %|[0-9]+ uncovered lines .*|[0-9]+ reports of .*)(?: \(.*\))? ?=*$",
+    r"|Done [0-9]+ runs in .*|after the first tenth:.*|at the end, .*|\.[a-z, .]+: .* lines, .* %|[0-9]+ uncovered .*)(?: \(.*\))? ?=*$",
     re.M,
 )
 

@@ -80,6 +80,8 @@ def returned(stop):
 
 def looked_up(got, error):
     """Return the same when `got` was yielded and its class looked up, which raised `error`: or a signal did."""
+    if not isinstance(error, Exception):
+        return caught(error)
     try:
         kinds.get(type(got))
         return caught(error)
