@@ -201,16 +201,16 @@ class Core(Scheduling):
 
     def path(self) -> list[str]:
         """Return the folder of the package, which an editable install keeps out of sys.path."""
-        return [str(Path(self.library.__file__).parent.parent)]
+        return [str(Path(self.package.__file__).parent.parent)]
 
     def profile(self, what: str) -> Unit:
         """Time what a profile costs, or say how far its shares are off."""
-        return _profiling.unit(self.library, what)
+        return _profiling.unit(self.package, what)
 
     def call(self, argument: tuple[str, int]) -> Unit:
         """Time typed calls, or plain ones, `depth` calls deep."""
         way, depth = argument
-        call = self.library.call
+        call = self.package.call
 
         def child(i: int) -> Any:
             return i
@@ -245,7 +245,7 @@ class Core(Scheduling):
         """Time spawning pseudothreads and joining them."""
         from trampoline import gather
 
-        program = _together.by_yield(way, self.library.spawn, gather)
+        program = _together.by_yield(way, self.package.spawn, gather)
         return timed(lambda: self.drive(program()))
 
     def channel(self, argument: tuple[str, int | str]) -> Unit:
@@ -253,7 +253,7 @@ class Core(Scheduling):
         way, size = argument
 
         def make() -> list[Any]:
-            channel = self.library.Channel(None if size == _synchronising.UNBOUNDED else size)
+            channel = self.package.Channel(None if size == _synchronising.UNBOUNDED else size)
             if way == "yield":
                 return _synchronising.exchange_by_yield(channel)
             return _synchronising.exchange_by_await(channel.put, channel.get)
@@ -345,7 +345,7 @@ class PyPI(Trampolining):
 
     def drive(self, coroutine: Any) -> Any:
         """Run one call tree."""
-        return self.library.trampoline(coroutine)
+        return self.package.trampoline(coroutine)
 
 
 def pypi_folder() -> Path:

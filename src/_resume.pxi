@@ -58,10 +58,8 @@ cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexce
         got[0] = dropped(PyObject_CallFunctionObjArgs(<PyObject*>end_of_call, coroutine, NULL))
         if got[0] != NULL:
             return ERROR
-    if PyGen_CheckExact(coroutine):
-        got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, error)
-    elif PyCoro_CheckExact(coroutine):
-        got[0] = throw_with(<PyObject*>throw_of_coroutine, coroutine, error)
+    if PyGen_CheckExact(coroutine) or PyCoro_CheckExact(coroutine):
+        got[0] = ct_throw_into(coroutine, error)
     else:
         got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_throw, error)
     return NEXT if got[0] != NULL else raised(got)
@@ -71,18 +69,12 @@ cdef bint delegates(PyObject* coroutine) noexcept:
     """Return whether `coroutine` stands at a `yield from` or `await`, but of a `call()`: that has no frame. One of the user's class may."""
     if not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine):
         return True
-    cdef PyObject* inner = PyObject_GetAttr(coroutine, <PyObject*>(word_await if PyCoro_CheckExact(coroutine) else word_yieldfrom))
+    cdef PyObject* inner = ct_inner_of(coroutine)
     if inner == NULL:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
     return inner != Py_None and Py_TYPE(inner) != &ct_call_type and Py_TYPE(inner) != ct_operation_type
-
-
-cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
-    cdef PyObject* arguments[2]
-    arguments[0], arguments[1] = coroutine, error
-    return PyObject_Vectorcall(method, arguments, 2, NULL)
 
 
 cdef int raised(PyObject** got) noexcept:
@@ -218,7 +210,7 @@ cdef int rooted(BaseTrampoline t, PyObject** got) noexcept:
 
 cdef int caught(PyObject** got) noexcept:
     """Say what an error means: ERROR, or TAIL, with the coroutine of a TailCall in its place."""
-    if not PyErr_GivenExceptionMatches(got[0], <PyObject*>TailCall):
+    if not PyErr_GivenExceptionMatches(got[0], <PyObject*>tail_call):
         return ERROR
     error = <object>got[0]
     try:

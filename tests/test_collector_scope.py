@@ -1,32 +1,14 @@
 """What a collector counts for: threads, trampolines, the time between start and stop; and what becomes of it, its clock and what it saw."""
 
-import contextlib
 import threading
 
 import pytest
 from conftest import REFERENCE_COUNTS
-from counting import Clock, check_laws, rows, takes
+from counting import Clock, check_laws, collecting, rows, takes
 
 import trampoline
 
-
-@pytest.fixture(autouse=True)
-def nothing_left(core):
-    """No test leaves a collector to the next one."""
-    yield
-    core.module.collect_threads(None)
-    left = core.module.collect(None)
-    assert left is None
-
-
-@contextlib.contextmanager
-def collecting(core, collector):
-    """Collect on this thread."""
-    before = core.module.collect(collector)
-    try:
-        yield collector
-    finally:
-        assert core.module.collect(before) is collector
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def test_collect_returns_the_one_before(core):
