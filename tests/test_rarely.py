@@ -2,6 +2,7 @@
 core used on their own, and odd objects in odd places.
 """
 
+import contextvars
 import gc
 import io
 import os
@@ -314,3 +315,22 @@ def test_what_holds_an_object_can_be_asked():
 
 def test_timers_say_whether_they_are_alone(core):
     assert core.module.Timers(time.monotonic).alone
+
+
+def test_a_context_that_is_entered_already(core):
+    def by_hand(log):
+        try:
+            t.queue.popleft()()
+        except RuntimeError as error:
+            log.append(str(error))
+        yield
+
+    entered, other, log = contextvars.copy_context(), contextvars.copy_context(), []
+    t = core.Trampoline()
+    t.add(by_hand(log), context=entered)
+    t.add(by_hand(log), context=other)
+    p = t.add(value(3), context=entered)
+    t.run()
+    assert [text.startswith("cannot enter context") for text in log] == [True]
+    with pytest.raises(RuntimeError, match="cannot enter context"):
+        p.result()
