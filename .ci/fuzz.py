@@ -6,6 +6,8 @@ The bytes become a program by the strategies of `tests/programs.py`. It runs on 
 the run, with the program printed.
 """
 
+import gc
+import itertools
 import sys
 from pathlib import Path
 
@@ -20,7 +22,7 @@ import test_random_programs as tests
 from hypothesis import settings
 
 TESTS = [tests.test_both_cores_do_the_same, tests.test_wild_ones_as_the_recipe_without_its_closures]
-draws = []
+draws, runs = [], itertools.count()
 for test in TESTS:
     test._hypothesis_internal_use_settings = settings(test._hypothesis_internal_use_settings, database=None, deadline=None)
     draws.append(test.hypothesis.fuzz_one_input)
@@ -30,6 +32,8 @@ def one(data):
     """The first byte says which test, the others the program."""
     if data:
         draws[data[0] % len(draws)](data[1:])
+    if next(runs) % 100 == 0:  # what `worlds` freezes would never be collected
+        gc.collect()
 
 
 atheris.Setup(sys.argv, one)
