@@ -257,3 +257,24 @@ def test_one_thread_at_a_time(core):
     with collecting(core, collector):
         core.Trampoline().add(root()).trampoline.run()
     assert len(refused) == 2
+
+
+def test_a_call_is_counted_once(core):
+    """Added where one collector counts, called there once, and taken over by another each time before its first turn."""
+    clock = Clock()
+    first, second, third = (core.module.Collector(clock) for _ in range(3))
+    t = core.Trampoline()
+
+    def root():
+        t.stop()
+        yield takes(clock, 1)
+
+    with collecting(core, first):
+        t.add(root())
+    with collecting(core, second):
+        t.run()
+    with collecting(core, third):
+        t.run()
+    assert rows(first, "calls", "partial", "resumes") == {"root": {"calls": 1}}
+    assert rows(second, "calls", "partial", "resumes") == {"root": {"partial": 1, "resumes": 1}, "root/takes": {"calls": 1}}
+    assert rows(third, "calls", "partial", "resumes") == {"root": {"partial": 1, "resumes": 1}, "root/takes": {"partial": 1, "resumes": 1}}
