@@ -7,8 +7,8 @@ it leaves in the .c: one was run if the first C line after such a comment was. C
 runs Python at every line of it, in the middle of what no other thread, signal handler or garbage collection may see half done; the suite
 crashes.
 
-The suite runs twice: on both cores, and on the core in Python where there is no other. Uncovered lines have their reason in
-`.ci/uncovered.toml`, under their file, with the function in which they stand; what has none is an error, and so is less than 97 %.
+The suite runs on both cores, and then what uses the public names on the core in Python, where there is no other. Uncovered lines have their
+reason in `.ci/uncovered.toml`, under their file, with the function in which they stand; what has none is an error, and so is less than 97 %.
 
     python .ci/covered.py FOLDER --again    report once more what was measured last
 """
@@ -23,6 +23,8 @@ from pathlib import Path
 import tomllib
 
 BAR = 97
+COVERAGE, OPTION = [sys.executable, "-m", "coverage"], "--rcfile=coverage.ini"
+ALONE = [f"tests/test_{name}.py" for name in ("virtual", "time", "timers", "timeout", "timeout_ends", "aio", "command")]
 NOT_HERE = "tests/test_bad_input.py::test_no_memory_at_any_allocation_leaves_all_queued_or_ended"  # coverage.py needs memory
 SETTINGS = """
 [run]
@@ -85,10 +87,10 @@ def of_c(folder):
     return found
 
 
-def of_python(coverage, option):
+def of_python():
     """Return the same of the files of Python."""
-    subprocess.run([*coverage, "combine", "-q", option], check=True)
-    subprocess.run([*coverage, "json", "-q", option, "-o", "coverage.json"], check=True)
+    subprocess.run([*COVERAGE, "combine", "-q", OPTION], check=True)
+    subprocess.run([*COVERAGE, "json", "-q", OPTION, "-o", "coverage.json"], check=True)
     with open("coverage.json") as file:
         files = json.load(file)["files"]
     return {name: (set(each["executed_lines"]), set(each["missing_lines"])) for name, each in files.items()}
@@ -115,23 +117,29 @@ def unexplained(name, missing, reasons):
     return without
 
 
+def ran(tests, **more):
+    """Run these tests, measured, and return whether they passed."""
+    command = [*COVERAGE, "run", OPTION, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--timeout", "900", "--deselect", NOT_HERE, *tests]
+    return subprocess.run(command, check=False, env={**os.environ, **more}).returncode == 0
+
+
+def keep(folder, passed):
+    """Keep for `report()` what was measured."""
+    measured = {**of_c(folder), **of_python()}
+    files = {name: [sorted(run), sorted(missing)] for name, (run, missing) in measured.items()}
+    Path("measured.json").write_text(json.dumps({"passed": passed, "files": files}))
+
+
 def main(folder, tests):
     os.chdir(folder)
     if tests == ["--again"]:
         return report(folder)
     Path("coverage.ini").write_text(SETTINGS.format(folder=folder))
-    coverage, option = [sys.executable, "-m", "coverage"], "--rcfile=coverage.ini"
-    subprocess.run([*coverage, "erase", option], check=True)
+    subprocess.run([*COVERAGE, "erase", OPTION], check=True)
     for old in folder.glob("build/temp*/src/*.gcda"):
         old.unlink()
-    options = ["-p", "no:cacheprovider", "-q", "--timeout", "900", "--deselect", NOT_HERE]
-    command = [*coverage, "run", option, "-m", "pytest", *options, *(tests or ["tests"])]
-    good = subprocess.run(command, check=False).returncode == 0
-    alone = {**os.environ, "TRAMPOLINE_NO_EXTENSIONS": "1", "TRAMPOLINE_TEST_CORES": "python"}
-    good = subprocess.run(command, check=False, env=alone).returncode == 0 and good
-    measured = {**of_c(folder), **of_python(coverage, option)}
-    files = {name: [sorted(run), sorted(missing)] for name, (run, missing) in measured.items()}
-    Path("measured.json").write_text(json.dumps({"passed": good, "files": files}))
+    passed = ran(tests or ["tests"])
+    keep(folder, ran(ALONE, TRAMPOLINE_NO_EXTENSIONS="1", TRAMPOLINE_TEST_CORES="python") and passed)
     return report(folder)
 
 
