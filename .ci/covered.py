@@ -8,7 +8,7 @@ runs Python at every line of it, in the middle of what no other thread, signal h
 crashes.
 
 The suite runs on both cores, and then what uses the public names on the core in Python, where there is no other. Uncovered lines have their
-reason in `.ci/uncovered.toml`, under their file, with the function in which they stand; what has none is an error, and so is less than 97 %.
+reason in `.ci/uncovered.toml`, with the function in which they stand; what has none is an error, and so is less than 97 %.
 
     python .ci/covered.py FOLDER --again    report once more what was measured last
 """
@@ -36,6 +36,9 @@ patch =
     subprocess
     _exit
 [report]
+omit =
+    *.pyx
+    *.pxi
 exclude_also =
     if TYPE_CHECKING:
 """
