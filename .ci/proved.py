@@ -28,7 +28,7 @@ TOLD = re.compile(
 )
 
 
-def main(name: str, status: str, seconds: str, log: str, commit: str = "") -> None:
+def main(name: str, status: str, seconds: str, log: str, commit: str) -> None:
     """Write the row of `name` in place of its last one."""
     said = Path(log).read_text(errors="replace")
     rows = dict(re.findall(r"^\| ([a-z]+) (\|.*)$", RESULTS.read_text(), re.M)) if RESULTS.is_file() else {}
