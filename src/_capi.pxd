@@ -93,6 +93,7 @@ cdef extern from *:
     bint PyGen_CheckExact(PyObject*) noexcept
     bint PyCoro_CheckExact(PyObject*) noexcept
     bint ct_has_send(PyObject*) noexcept
+    PyObject* Py_NewRef(PyObject*) noexcept
     PyObject* ct_fetch() noexcept
     void ct_restore(PyObject*) noexcept
     PyObject* ct_stop_value(PyObject*) noexcept
@@ -202,6 +203,12 @@ cdef extern from "_waiting.h":
     PyObject* ct_receive(PyObject*) noexcept
     PyObject* ct_send(PyObject*, bint*) noexcept
 
+cdef extern from "_locks.h":
+    PyTypeObject* ct_lock_type
+    PyTypeObject* ct_semaphore_type
+    int ct_know_locks(object, object, object) except -1
+    PyObject* ct_have(PyObject*, PyObject*) noexcept
+
 cdef extern from "_operation.h":
     ctypedef struct ct_Operation:
         PyObject* channel
@@ -218,7 +225,9 @@ cdef extern from "_operation.h":
         CT_WAIT, CT_DONE, CT_FAILED
     PyTypeObject* ct_operation_type
     int ct_promptly
+    ct_operate_function ct_operate_slowly
     PyObject* ct_operation(PyObject*, PyObject*, char) noexcept
-    int ct_make_operation(object, object, object, object, ct_operate_function, ct_method, ct_method, ct_method) except -1
+    int ct_make_operation(
+        object, object, object, object, ct_operate_function, ct_operate_function, ct_method, ct_method, ct_method) except -1
 
 ctypedef int (*clear_function)(PyObject*) noexcept

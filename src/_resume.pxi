@@ -111,6 +111,8 @@ cdef inline int meaning(PyObject** got) noexcept:
         return GIVE
     if Py_TYPE(got[0]) == ct_read_type or Py_TYPE(got[0]) == ct_write_type:
         return WAIT
+    if Py_TYPE(got[0]) == ct_lock_type or Py_TYPE(got[0]) == ct_semaphore_type:
+        return PROMPT
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
         return <int>PyLong_AsLong(known)
@@ -189,6 +191,11 @@ cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexce
             p.special |= THROWING
         set_result(sent, instead)
         return True
+    if Py_TYPE(suspension) == ct_lock_type or Py_TYPE(suspension) == ct_semaphore_type:
+        instead = ct_have(suspension, <PyObject*>p)
+        if instead != NULL:
+            set_result(sent, instead)
+            return True
     instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
     if instead == Py_NotImplemented:
         Py_DECREF(<object>instead)

@@ -32,7 +32,7 @@ cdef ct_Operation* first_of(Channel channel, ct_Operation** ends) except? NULL:
 
 
 cdef PyObject* hand(ct_Operation** ends, ct_Operation* operation, PyObject* value) noexcept:
-    """Resume who waits for `operation`. Return an error or NULL."""
+    """Resume who waits for `operation`, which stands between these ends if they are not NULL. Return an error or NULL."""
     cdef Pseudothread p = <Pseudothread>operation.pseudothread
     cdef PyObject* pair
     if value == NULL:  # of that nothing is to be taken back
@@ -44,7 +44,8 @@ cdef PyObject* hand(ct_Operation** ends, ct_Operation* operation, PyObject* valu
         if pair == NULL:
             return ct_fetch()
     p.value, p.state = pair, TAKEN  # the reference that it had of the operation goes at the end
-    unchain(ends, operation)
+    if ends != NULL:
+        unchain(ends, operation)
     unlink(p.trampoline, p)
     if p.levels != NULL:
         woke(p)
@@ -107,6 +108,25 @@ cdef int waiting_at(ct_Operation** ends):
         count += is_waiting(operation)
         operation = operation.after
     return count
+
+
+cdef PyObject* begin_operation(Pseudothread p, ct_Operation* operation) noexcept:
+    """Do what `suspend()` of `operation` does, without a call of that or of `resume()`. Return an error or NULL."""
+    cdef PyObject* got = NULL
+    cdef PyObject* failure
+    cdef int how
+    if operation.waits:
+        return dropped(suspend_operation(<PyObject*>operation, <PyObject*>p))
+    set_result(&operation.pseudothread, Py_NewRef(<PyObject*>p))
+    how = operate(operation, &got)
+    if how == CT_WAIT:
+        chain(ends_of(operation), operation)
+        return NULL
+    if how == CT_FAILED:
+        return got
+    failure = hand(NULL, operation, got if operation.kind != CT_PUT else NULL)
+    Py_DECREF(<object>got)
+    return failure
 
 
 cdef PyObject* suspend_operation(PyObject* self, PyObject* who) noexcept:
@@ -192,5 +212,11 @@ def _tell_operation(operation):
     return tell_operation(operation)
 
 
-ct_make_operation(Suspension, Channel, _tell_operation, no_copy, operate, suspend_operation, withdraw_operation, take_back_operation)
+ct_make_operation(
+    Suspension, Channel, _tell_operation, no_copy, operate, operate_slowly, suspend_operation, withdraw_operation, take_back_operation)
 del _tell_operation
+
+
+def _know_locks(lock, semaphore, held):
+    """Take notice of the classes of what can be had, and of what gives it back."""
+    ct_know_locks(lock, semaphore, held)

@@ -30,7 +30,7 @@ ADD = {
     "coroutine function": (native, "native is a coroutine function that was not called: write native(...)"),
     "method": (Shop().generator_method, "Shop.generator_method is a generator function that was not called"),
     "plain function": (len, "not <built-in function len>"),
-    "lambda": (lambda: 1, "not <function <lambda>"),
+    "lambda": (lambda: 1, ": call it, if it returns one"),
     "number": (42, "not 42"),
     "none": (None, "not None"),
     "text": ("text", "not 'text'"),

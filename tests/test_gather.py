@@ -312,8 +312,3 @@ def test_what_cannot_be_waited_for(together, log, wrong):
     with pytest.raises(TypeError, match=rf"^{together.__name__}\(\) takes a coroutine"):
         together(good, wrong)
     assert good.gi_frame.f_lasti == log.gives(3).gi_frame.f_lasti
-
-
-def test_a_list_in_place_of_its_elements(log):
-    with pytest.raises(TypeError, match=r"not \[<generator"):
-        gather([log.gives(1)])

@@ -12,7 +12,7 @@ from coroutines import returned
 from simulated import ByHand, Jumping
 from wires import LIMIT, Counting, pair, run_script
 
-from trampoline import Reactor, nonblocking_read, nonblocking_write, readable, sleep, timeout
+from trampoline import Reactor, VirtualClock, nonblocking_read, nonblocking_write, readable, sleep, timeout
 
 
 def sleeps(seconds, log):
@@ -53,6 +53,13 @@ def test_what_is_no_reactor_is_refused_and_told_what_it_lacks(core, missing):
     del names[missing]
     with pytest.raises(TypeError, match=rf"a reactor has .*, but .* has no {missing}$"):
         core.Waiting(reactor=type("Nearly", (), names)())
+
+
+@pytest.mark.parametrize("given", [{"reactor": Reactor}, {"clock": VirtualClock}], ids=["reactor", "clock"])
+def test_a_class_is_not_what_it_makes(core, given):
+    (made,) = given.values()
+    with pytest.raises(TypeError, match=rf": write (clock=)?{made.__name__}\(\)$"):
+        core.Waiting(**given)
 
 
 def test_a_reactor_or_a_clock(core):

@@ -34,7 +34,7 @@ from trampoline._pytogether import Spawning, hand_out, join
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
 _DOWN_FROM_TURNS = range(999, -1, -1)  # at most so many turns before the run loop looks at anything else
-_DOWN_FROM_FEW = range(31, -1, -1)  # the same while something is parked: then it looks at the clock
+_DOWN_FROM_FEW = range(127, -1, -1)  # the same while something is parked, or inside asyncio: then it looks at the clock
 _INTERVAL = 0.001  # seconds between two looks at what waits, while the queue is not empty
 
 
