@@ -12,6 +12,7 @@ def test_it_says_what_it_is(capsys):
     assert "sub-commands" in told
 
 
+@pytest.mark.skipif(not any(_demo._standard_library()), reason="the standard library's source is not here")
 def test_the_demonstration(capsys, monkeypatch):
     monkeypatch.setattr(_demo, "_DEPTH", 5000)
     assert __main__.main(["demo", "--files", "3"]) == 0
