@@ -20,6 +20,7 @@ from bench._workloads import LOOPS as LOOPS_OF_AIO
 Figure = tuple[str, str, str]
 C, PYTHON, RECIPE, NATIVE, PYPI = "C core", "Python core", "recipe", "yield from", "PyPI trampoline"
 BETTER = sys.version_info >= (3, 12)  # from there on cheaper than cProfile and yappi
+CPYTHON = sys.implementation.name == "cpython"
 HELD, ENDED = "generators", "generators ended"
 
 
@@ -153,11 +154,15 @@ BARS: tuple[Bar, ...] = (
     Bar("yield from call() / yield", ("call", C, "from @1"), ("call", C, "yield @1"), None, None),
     Bar("await call() / yield", ("call", C, "await @1"), ("call", C, "yield @1"), None, None),
     Bar("recipe / Python core, call and return", _calls(RECIPE), _calls(PYTHON), 1.5, 2.0, True),
-    Bar("recipe / Python core, 100 pseudothreads", _turns("100", RECIPE), _turns("100", PYTHON), None, None, True),
+    Bar("recipe / Python core, 100 pseudothreads", _turns("100", RECIPE), _turns("100", PYTHON), 1.5, 2.0, True),
     Bar("recipe / Python core, error, 100 levels", ("errors", RECIPE, "100"), ("errors", PYTHON, "100"), None, None),
     Bar("recipe / Python core, error, 10,000 levels", ("errors", RECIPE, "10,000"), ("errors", PYTHON, "10,000"), None, None),
-    Bar("recipe / Python core, schedule overridden", ("overridden", RECIPE, "schedule"), ("overridden", PYTHON, "schedule"), None, None),
-    Bar("recipe / Python core, foreign queue", ("overridden", RECIPE, "queue"), ("overridden", PYTHON, "queue"), None, None),
+    *(
+        Bar(f"Python core, {idiom} / recipe's", ("overridden", PYTHON, idiom), ("overridden", RECIPE, idiom), must)
+        for idiom, must in (("schedule", 1.0), ("counting", LEVEL), ("queue", 1.0), ("own append", 1.0), ("closures", None))
+    ),
+    Bar("C core, closures / recipe's", ("overridden", C, "closures"), ("overridden", RECIPE, "closures"), None),
+    Bar("recipe / Python core, the demo's walk", ("walk", RECIPE, "60"), ("walk", PYTHON, "60"), 1.5 if CPYTHON else None, 2.0, True),
     Bar("recipe / Python core, add and end", ("add", RECIPE, "100,000"), ("add", PYTHON, "100,000"), None, None),
     *(
         Bar(f"calls inside {loop} / alone", ("aio", C, "calls, alone"), ("aio", C, f"calls, {loop}"), 0.9, None, True)
@@ -174,7 +179,7 @@ BARS: tuple[Bar, ...] = (
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "calls": ("calls", "call", "overridden", "profile"),
+    "calls": ("calls", "call", "overridden", "walk", "profile"),
     "aio": ("aio",),
     "turns": ("turns", "depth", "add"),
     "recursion": ("recursion",),

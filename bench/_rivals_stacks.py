@@ -20,6 +20,7 @@ class Stacks(Implementation):
     programs: Any
     without: ClassVar[dict[str, str]] = {
         "overridden": "it has neither schedule nor queue",
+        "walk": "the demonstration is for the recipe's interface",
         "call": "`f()` is it",
         "consumer": "it has no such decorator",
         "memory_level": "a level is a native call, as deep as the recursion limit lets it",

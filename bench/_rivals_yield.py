@@ -22,6 +22,7 @@ class Yielding(Implementation):
     programs: SimpleNamespace
     without: ClassVar[dict[str, str]] = {
         "overridden": "it has neither schedule nor queue",
+        "walk": "the demonstration is for the recipe's interface",
         "call": "it has no typed calls",
         "consumer": "it has no such decorator",
     }

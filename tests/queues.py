@@ -36,7 +36,31 @@ class Foreign:
         return iter(self.entries)
 
 
-QUEUES = [None, deque, Foreign]
+class Counted(deque):
+    """A deque that counts what is appended."""
+
+    appended = 0
+
+    def append(self, entry):
+        self.appended += 1
+        super().append(entry)
+
+
+class Slow(deque):
+    """A deque that takes in Python."""
+
+    def popleft(self):
+        return super().popleft()
+
+
+class Stack(deque):
+    """A deque out of which the last comes first."""
+
+    def popleft(self):
+        return self.pop()
+
+
+QUEUES = [None, deque, Counted, Slow, Foreign]
 
 
 def with_queue(core, kind, cls=None):

@@ -5,10 +5,11 @@ What a subclass sees when it overrides it is held against the mended recipe, who
 
 import contextvars
 import sys
+from collections import deque
 
 import pytest
 from coroutines import value
-from queues import QUEUES, two_turns, with_queue
+from queues import QUEUES, Counted, Stack, two_turns, with_queue
 
 from trampoline._recipe import Mended
 
@@ -258,3 +259,78 @@ def test_schedule_may_be_overridden_on_an_instance_while_it_runs(core, park, num
     t.schedule = schedule
     p.resume()
     assert len(seen) == 1
+
+
+def passed_on(base):
+    class Passing(base):
+        def schedule(self, coroutine, stack=(), val=None, *exc):
+            log.append(("schedule", coroutine.__name__))
+            return super().schedule(coroutine, stack, val, *exc)
+
+    log = []
+    return Passing, log
+
+
+@pytest.mark.parametrize("kind", [*QUEUES, Stack])
+@pytest.mark.parametrize("passing", [False, True])
+def test_turns_have_the_order_of_the_recipe(core, kind, passing):
+    """Whatever the queue, who stands in it besides, and who looks on."""
+
+    def caller(n):
+        log.append((n, "begins"))
+        got = yield two_turns(n)
+        t.queue.append(lambda: log.append((n, "called")))
+        try:
+            yield failing(str(got))
+        except ValueError as error:
+            log.append((n, error.args))
+        for turn in range(3):
+            log.append((n, turn, (yield value(turn))))
+        yield n
+
+    logs = []
+    for base in (core.Trampoline, Mended):
+        cls, log = passed_on(base) if passing else (base, [])
+        t = cls()
+        if kind is not None:
+            t.queue = kind()
+        for n in range(3):
+            t.add(caller(n))
+        log.append(t.run())
+        logs.append((log, getattr(t.queue, "appended", None) if passing else None))
+    assert logs[0] == logs[1]
+    assert len(logs[0][0]) > 15
+
+
+@pytest.mark.parametrize("kind", [deque, Counted, Stack])
+def test_a_queue_that_is_replaced_while_it_runs(core, kind):
+    def caller(n):
+        for turn in range(4):
+            log.append((n, turn, (yield value(turn))))
+            if n == turn == 1:
+                t.queue = kind(t.queue)
+
+    logs = []
+    for base in (core.Trampoline, Mended):
+        log, t = [], base()
+        for n in range(3):
+            t.add(caller(n))
+        t.run()
+        logs.append(log)
+    assert logs[0] == logs[1]
+    assert len(logs[0]) == 12
+
+
+def test_two_trampolines_with_one_queue(core):
+    """Each takes what stands there, whosoever it is."""
+    first, second, log = core.Trampoline(), core.Trampoline(), []
+
+    def caller(name):
+        for turn in range(3):
+            log.append((name, turn, (yield value(turn))))
+
+    second.queue = first.queue
+    ps = [t.add(caller(name)) for t, name in ((first, "a"), (second, "b"), (first, "c"))]
+    first.run()
+    assert [p.state for p in ps] == ["ended"] * 3
+    assert [entry[:2] for entry in log] == [(name, turn) for turn in range(3) for name in "abc"]

@@ -236,10 +236,16 @@ def test_ctrl_c_in_a_callable_of_the_queue(core, sigint, how):
 
 WHEREVER = """
 import signal
+from collections import deque
 
 class Own(core.Trampoline):
     def schedule(self, coroutine, stack=(), val=None, *exc):
         return super().schedule(coroutine, stack, val, *exc)
+
+def with_deque():
+    t = core.Trampoline()
+    t.queue = deque()
+    return t
 
 def strike(number, frame):
     struck.append(number)
@@ -281,7 +287,7 @@ print(len(lost), *lost[:3])
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
-@pytest.mark.parametrize("cls", ["core.Trampoline", "Own"])
+@pytest.mark.parametrize("cls", ["core.Trampoline", "Own", "with_deque"])
 def test_ctrl_c_wherever_it_strikes(core, cls):
     status, out, err = run_script(core, WHEREVER.format(cls=cls))
     assert (status, err) == (0, "")
