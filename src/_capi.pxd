@@ -126,6 +126,7 @@ cdef extern from *:
     int PyException_SetTraceback(PyObject*, PyObject*) noexcept
     PyObject* PyException_GetContext(PyObject*) noexcept
     void PyException_SetContext(PyObject*, PyObject*) noexcept
+    bint PyCallable_Check(PyObject*) noexcept
     PyObject* PyObject_CallNoArgs(PyObject*) noexcept
     PyObject* PyObject_CallMethodOneArg(PyObject*, PyObject*, PyObject*) noexcept
     PyObject* PyObject_CallMethodNoArgs(PyObject*, PyObject*) noexcept

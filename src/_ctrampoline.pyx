@@ -25,7 +25,7 @@ from types import GenericAlias
 
 from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
-from trampoline._base import no_result, place_of, yield_itself
+from trampoline._base import no_entry, no_result, place_of, yield_itself
 from trampoline._traces import note_on
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
 from trampoline._base import resumed

@@ -65,7 +65,7 @@ cdef enter(Queue queue, entry):
             raise entry._misuse("queue", "is queued already")
         (<Pseudothread>entry).state = QUEUED
     elif not callable(entry):
-        raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
+        raise no_entry(entry)
 
 
 cdef int put(Queue queue, PyObject* entry) except -1:

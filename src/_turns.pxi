@@ -270,8 +270,11 @@ cdef PyObject* take_foreign(BaseTrampoline t, PyObject** entry) noexcept:
 
 cdef PyObject* call_entry(BaseTrampoline t, PyObject* entry, PyObject** result) noexcept:
     """Call an entry that is not a pseudothread of `t`, whose reference is taken over. Return an error or NULL."""
-    cdef PyObject* returned = PyObject_CallNoArgs(entry)
+    cdef bint good = PyCallable_Check(entry)  # of a queue that is not ours it may be anything
+    cdef PyObject* returned = PyObject_CallNoArgs(entry) if good else raised_now(no_entry, <object>entry, None)
     t.held_coroutine = entry
+    if not good:
+        return returned
     if returned == NULL:
         return ct_fetch()
     set_result(result, returned)

@@ -39,6 +39,7 @@ ADD = {
     "class": (Shop, "not <class "),
     "long": ("x" * 1000, "not '" + "x" * 100),
     "partial": (partial(len, 5), "not functools.partial("),
+    "consumer": (trampoline.consumer(value), "value is a generator function that was not called: write value(...)"),
 }
 HOW = ["add", "schedule", "trampoline", "call", "stack"]
 
@@ -111,7 +112,7 @@ def test_what_is_not_callable_in_a_foreign_queue(core):
     t = core.Trampoline()
     t.queue = deque([42])
     last = t.add(value("last"))
-    with pytest.raises(TypeError, match="not callable"):
+    with pytest.raises(TypeError, match=r"called without arguments, but 42 is not callable: add\(\) takes coroutines"):
         t.run()
     assert list(t.queue) == [last]
     assert t.run() == "last"

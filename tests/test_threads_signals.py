@@ -2,6 +2,7 @@
 wherever it strikes, arrives, loses nothing that was queued and leaves a trampoline that can run again."""
 
 import _thread
+import collections
 import contextlib
 import signal
 import sys
@@ -235,17 +236,15 @@ def test_ctrl_c_in_a_callable_of_the_queue(core, sigint, how):
 
 
 WHEREVER = """
-import signal
-from collections import deque
+import collections, signal
 
 class Own(core.Trampoline):
     def schedule(self, coroutine, stack=(), val=None, *exc):
         return super().schedule(coroutine, stack, val, *exc)
 
-def with_deque():
-    t = core.Trampoline()
-    t.queue = deque()
-    return t
+class Foreign(core.Trampoline):
+    def __init__(self):
+        self.queue = collections.deque()
 
 def strike(number, frame):
     struck.append(number)
@@ -287,21 +286,20 @@ print(len(lost), *lost[:3])
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
-@pytest.mark.parametrize("cls", ["core.Trampoline", "Own", "with_deque"])
+@pytest.mark.parametrize("cls", ["core.Trampoline", "Own", "Foreign"])
 def test_ctrl_c_wherever_it_strikes(core, cls):
     status, out, err = run_script(core, WHEREVER.format(cls=cls))
     assert (status, err) == (0, "")
     assert int(out.split()[0]) == 0, out
 
 
+@pytest.mark.parametrize("cls", [None, collections.deque])
 @pytest.mark.parametrize("fails", [False, True])
-def test_ctrl_c_at_each_call_within_the_python_core(fails):
+def test_ctrl_c_at_each_call_within_the_python_core(fails, cls):
     """CPython looks for signals where a function begins, so also in what a `finally` calls."""
     python = load("python")
-    files = {
-        module.__file__
-        for module in map(sys.modules.get, ("trampoline._pytrampoline", "trampoline._pypseudothread", "trampoline._pyqueue"))
-    }
+    parts = ("_pytrampoline", "_pyturns", "_pyresume", "_pypseudothread", "_pyqueue")
+    files = {sys.modules[f"trampoline.{part}"].__file__ for part in parts}
 
     def strike(frame, event, argument):
         nonlocal left
@@ -323,6 +321,8 @@ def test_ctrl_c_at_each_call_within_the_python_core(fails):
     while struck:
         number += 1
         t = python.Trampoline()
+        if cls is not None:
+            t.queue = cls()
         ps = [t.add(root(n)) for n in range(3)]
         struck, left = False, number
         try:

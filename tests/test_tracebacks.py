@@ -381,3 +381,17 @@ def raises_in_every_file(core):
 def test_an_error_of_ours_is_shown_where_it_was_raised(core):
     for called, shown in raises_in_every_file(core):
         assert shown.strip("_") in (called.strip("_"), "exception_of", "enter", "check_root", "check_stack", "unpark")
+
+
+def test_what_is_thrown_at_a_delegated_wait_shows_no_frame_of_the_suspensions(core, park):
+    def waits():
+        yield from park
+
+    t = core.Trampoline()
+    p = t.add(waits())
+    t.run()
+    p.throw(KeyError("thrown"))
+    with pytest.raises(KeyError) as raised:
+        t.run()
+    names = [entry.name for entry in traceback.extract_tb(raised.value.__traceback__)]
+    assert names[2:] == ["waits"]

@@ -185,7 +185,7 @@ def meaning_of(got: object) -> int:
 
 def no_coroutine(where: str, value: Any) -> TypeError:
     """Return the TypeError for what is no coroutine."""
-    flags = getattr(getattr(value, "__code__", None), "co_flags", 0)
+    flags = getattr(getattr(getattr(value, "__wrapped__", value), "__code__", None), "co_flags", 0)  # that of a consumer, too
     for flag, what in ((0x20, "a generator function"), (0x80, "a coroutine function")):
         if flags & flag:
             name = value.__qualname__
@@ -197,6 +197,11 @@ def no_coroutine(where: str, value: Any) -> TypeError:
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}{hint}")
+
+
+def no_entry(value: object, _: object = None) -> TypeError:
+    """Return the TypeError for what cannot be an entry of the queue."""
+    return TypeError(f"an entry of the queue is called without arguments, but {describe(value)} is not callable: add() takes coroutines")
 
 
 def not_yielded(value: object) -> str:

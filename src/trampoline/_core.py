@@ -4,7 +4,7 @@ import os
 import sys
 
 accelerated = False
-if os.environ.get("TRAMPOLINE_NO_EXTENSIONS"):
+if os.environ.get("TRAMPOLINE_NO_EXTENSIONS", "") not in ("", "0"):  # as setup.py reads it
     reason = "TRAMPOLINE_NO_EXTENSIONS is set"
 else:
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from trampoline._base import describe, no_copy
+from trampoline._base import no_copy, no_entry
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import QUEUED, TAKEN
 
@@ -84,4 +84,4 @@ def _enter(entry):
             raise entry._misuse("queue", "is queued already")
         entry._state = QUEUED
     else:
-        raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")
+        raise no_entry(entry)

@@ -178,9 +178,9 @@ class BaseTrampoline(Turns):
         p._payload = val
         if exc:
             p._special |= THROWING
-        self._append(p)
         if handed is not None:
             self._unhand(p)
+        self._append(p)
         return p
 
     def run(self):

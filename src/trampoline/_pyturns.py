@@ -8,7 +8,7 @@ from itertools import repeat
 from time import monotonic
 from types import GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, TailCall, kinds, promptly
+from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, TailCall, kinds, no_entry, promptly
 from trampoline._pycollecting import between_turns
 from trampoline._pyfollowing import Following
 from trampoline._pypseudothread import Pseudothread
@@ -90,6 +90,8 @@ class Turns(Following):
                         self._held = None
                         if self._era is not None:
                             self._era.collector._turn += 1  # somebody runs while others are queued
+                        if not callable(entry):  # of a queue that is not ours it may be anything
+                            raise no_entry(entry)
                         result = entry()
                         break
                     if entry._state == QUEUED and entry._trampoline is self:
@@ -322,15 +324,23 @@ class Turns(Following):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
             own = type(self._queue) is Queue
-            if entry._state == QUEUED or entry._state == TAKEN and isinstance(self._queue, deque):
-                if entry not in self._queue:
-                    entry._state = QUEUED if own else TAKEN
-                    getattr(self._queue, "_entries", self._queue).appendleft(entry)
-            elif entry._state == RUNNING or entry._state == TAKEN and own:
+            if entry._state == QUEUED or entry._state == TAKEN and not own:
+                self._put_back(entry, own)
+            elif entry._state == RUNNING or entry._state == TAKEN:
                 entry._end(error, ERROR)
                 hand_out(entry)
             elif entry._state == ENDED and type(entry._joiners) is dict:
                 hand_out(entry)
 
+    def _put_back(self, entry, own):
+        """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
+        queue = self._queue._entries if own else self._queue
+        try:
+            taken = not any(other is entry for other in queue)
+        except Exception:
+            return
+        if taken:
+            entry._state = QUEUED if own else TAKEN
+            getattr(queue, "appendleft", queue.append)(entry)
 
 OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._go_round))
