@@ -343,4 +343,5 @@ class Turns(Following):
             entry._state = QUEUED if own else TAKEN
             getattr(queue, "appendleft", queue.append)(entry)
 
+
 OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._go_round))
