@@ -2,7 +2,7 @@
 
 TRAMPOLINE_NO_EXTENSIONS=1        build without it: a wheel for any Python
 TRAMPOLINE_REQUIRE_EXTENSIONS=1   a failed compilation is an error (else: no extension, the core in Python serves)
-TRAMPOLINE_TRACE=1                line tracing for coverage of the .pyx; slow
+TRAMPOLINE_CFLAGS="-O1 -g"        options of the compiler in place of its usual ones: sanitizers and coverage, for .ci/proof
 """
 
 import os
@@ -17,16 +17,14 @@ def switch(name):
 
 
 require = switch("TRAMPOLINE_REQUIRE_EXTENSIONS")
-trace = switch("TRAMPOLINE_TRACE")
+options = os.environ.get("TRAMPOLINE_CFLAGS", "" if sys.platform == "win32" else "-O3 -g0")
 extension = Extension(
     "trampoline._ctrampoline",
     ["src/_ctrampoline.pyx"],
     depends=["src/trampoline/_ctrampoline.pxd", *sorted(glob("src/*.p*x*") + glob("src/*.h"))],
     optional=not require,
-    define_macros=[("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if trace else [],
-    extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-g0"],
+    extra_compile_args=options.split(),
 )
 extension.cython_include_dirs = ["src"]
-extension.cython_directives = {"linetrace": trace}
 wanted = sys.implementation.name == "cpython" and (require or not switch("TRAMPOLINE_NO_EXTENSIONS"))
 setup(ext_modules=[extension] if wanted else [])

@@ -362,13 +362,14 @@ def survey(program, warm=3):
 
 def main(names):
     sys.unraisablehook = lambda what: lost.append((what.exc_type.__name__, str(what.object), what.err_msg))
-    faults = 0
+    faults, programs, refused = 0, 0, 0
     for program in PROGRAMS:
         if not names or program.__name__ in names:
             total, noticed, wrong = survey(program)
-            faults += len(wrong)
+            faults, programs, refused = faults + len(wrong), programs + 1, refused + total
             print(f"{program.__name__}: {total} allocations, {noticed} noticed, {len(wrong)} faults", *wrong, sep="\n  ", flush=True)
             assert noticed, program
+    print(f"{programs} programs, {refused} allocations of the core refused in turn: {faults} faults")
     return bool(faults)
 
 

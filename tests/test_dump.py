@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from conftest import CORES
@@ -67,11 +68,13 @@ def program(core, first):
 
 def told(process, states):
     """Ask until the process is in these states, and return the lines that it wrote then. A signal may come just before it waits."""
-    written = ""
+    written, pause = "", 0.001
     while written.count("\n") < 6 or f"({states})" not in written or not written.endswith("in waits\n"):
         process.send_signal(signal.SIGUSR1)
         if select.select([process.stderr], [], [], 1)[0]:
             written += os.read(process.stderr.fileno(), 65536).decode()
+        time.sleep(pause)  # on a busy machine it would be asked again before it waits, each time
+        pause = min(2 * pause, 1)
     return written[written.rindex(f"({states})") :].splitlines()[1:]
 
 

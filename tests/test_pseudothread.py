@@ -6,7 +6,7 @@ import inspect
 import weakref
 
 import pytest
-from conftest import Park
+from conftest import Park, let_go
 from coroutines import value
 
 STATES = ["queued", "running", "parked", "ended"]
@@ -305,3 +305,27 @@ def test_nothing_is_kept_of_one_that_was_called_by_hand(core):
     del p
     gc.collect()
     assert [reference() for reference in kept] == [None, None]
+
+
+def test_an_error_does_not_keep_the_pseudothread_by_whose_turn_it_was_made(core):
+    def fails():
+        raise KeyError("kept")
+        yield
+
+    def calls():
+        try:
+            yield fails()
+        except KeyError as error:
+            kept.append(error)
+
+    def by_hand():
+        t.queue.popleft()()
+        yield
+
+    t, kept = core.Trampoline(), []
+    t.add(calls())
+    p = weakref.ref(t.add(by_hand()))
+    t.run()
+    let_go()
+    assert kept[0].args == ("kept",)
+    assert p() is None

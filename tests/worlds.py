@@ -272,7 +272,13 @@ class World:
             if self.level != "plain":
                 self.log_error(error)
         if self.failed:
-            gc.collect()  # the recipe's errors stand in cycles, and so do those of frames in Python
+            self.collect()  # the recipe's errors stand in cycles, and so do those of frames in Python
+
+    def collect(self, count=None):
+        """Collect garbage; in what order the collector goes is its own affair: level out what was logged from `count` on."""
+        count = len(self.events) if count is None else count
+        gc.collect()
+        self.events[count:] = sorted(self.events[count:], key=repr)
 
     def end(self):
         """Let go of everything, and log which coroutines are then still alive."""
@@ -280,19 +286,18 @@ class World:
         count = len(self.events)
         self.t.queue.clear()
         if self.level == "plain" and self.failed:
-            gc.collect()  # an error that was queued
-            self.events[count:] = sorted(self.events[count:])
+            self.collect(count)  # an error that was queued
         self.log("cleared")
         self.slots[:] = [None] * SLOTS
         for index in range(len(self.threads)):
             self.attempt(("report", index))
         self.threads.clear()
         count = len(self.events)
+        self.ended = self.level != "nasty"  # what one did by its `finally` would depend on which the collector ends first
         self.t, self.first_queue = self.new_trampoline(), None
         gc.collect()
         self.ended, self.t, self.threads, self.slots = True, None, [], []
-        gc.collect()
-        self.events[count:] = sorted(self.events[count:], key=repr)  # in what order the collector goes is its own affair
+        self.collect(count)
         self.log("alive", [name for name, ref in self.alive.items() if ref() is not None])
 
 

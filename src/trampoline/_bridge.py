@@ -14,7 +14,7 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from types import CodeType
 
-from trampoline._base import VALUE, meaning_of, name_of
+from trampoline._base import VALUE, end_of_call, meaning_of, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Bridge(Coroutine):  # type: ignore[type-arg]
     def throw(self, *error: Any) -> Any:
         """Raise an error where `coroutine` waits."""
         self._outcome = None
+        end_of_call(self._coroutine)
         try:
             got = self._coroutine.throw(*error)
         except BaseException:

@@ -221,13 +221,10 @@ cdef inline PyObject* detail(Pseudothread p, int which) noexcept:
 
 
 cdef inline bint set_detail(Pseudothread p, int which, PyObject* value) noexcept:
-    """Set one of these. Return False, with MemoryError, if there is no room for it."""
+    """Set one of these, but the CODE. Return False, with MemoryError, if there is no room for it."""
     cdef PyObject* about = <PyObject*>p.about
     cdef PyObject* old
     if not PyTuple_CheckExact(about):
-        if which == CODE:
-            p.about = <object>value
-            return True
         about = PyTuple_Pack(4, Py_None, Py_None, about, Py_None)
         if about == NULL:
             return False

@@ -95,7 +95,7 @@ class Pseudothread:
                 turns_end(trampoline)
             if error is not None:
                 error.__context__ = context  # raised in an `except` block it would have got one
-            self = error = context = None  # the frames of a traceback hold those that called them
+            self = error = context = held = current = None  # the frames of a traceback hold those that called them
 
     def resume(self, value=None):
         """Queue a parked pseudothread: its innermost coroutine will be sent `value`. From any thread.

@@ -1,0 +1,34 @@
+"""`python -m trampoline` and its demonstration, in this process."""
+
+import pytest
+
+from trampoline import __main__, _demo
+
+
+def test_it_says_what_it_is(capsys):
+    assert __main__.main([]) == 0
+    told = capsys.readouterr().out
+    assert "core: " in told
+    assert "sub-commands" in told
+
+
+@pytest.mark.skipif(not any(_demo._standard_library()), reason="the standard library's source is not here")
+def test_the_demonstration(capsys, monkeypatch):
+    monkeypatch.setattr(_demo, "_DEPTH", 5000)
+    assert __main__.main(["demo", "--files", "3"]) == 0
+    told = capsys.readouterr().out
+    assert "5,000 deep" in told
+    assert "ZeroDivisionError, 5,001 levels" in told
+
+
+def test_the_demonstration_without_the_standard_librarys_source(capsys, monkeypatch):
+    monkeypatch.setattr(_demo, "_standard_library", lambda: iter(()))
+    assert __main__.main(["demo"]) == 1
+    assert "nothing to walk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_number_of_files_that_is_none(capsys, number):
+    with pytest.raises(SystemExit):
+        __main__.main(["demo", f"--files={number}"])
+    assert "a number from 1 on" in capsys.readouterr().err
