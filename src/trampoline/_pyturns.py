@@ -241,13 +241,18 @@ class Turns(Following):
                 if not self._alone or attributes and "schedule" in attributes:
                     if attributes is not _OVERRIDDEN or not self._alone or p._special:
                         self._held = (let_go, value)
-                        instead = self._go_round(p, got, attributes)
+                        p._payload = got
+                        top = stack = value = let_go = got = None  # what is let go goes by the order in `_held`
+                        instead = self._go_round(p, attributes)
                         if type(instead) is not Pseudothread:
                             return instead
                         p = instead
-                        p._state, self._held = RUNNING, None
+                        p._state = RUNNING if type(self._queue) is Queue else TAKEN  # as which what is let go now sees it
+                        self._held = instead = None
+                        if p._state > RUNNING:
+                            return _TAKEN
+                        p._state = RUNNING
                         top, stack = p._top, p._stack
-                        got = instead = None
                         value, p._payload = p._payload, None
                         continue
                     p._state = TAKEN
@@ -287,19 +292,18 @@ class Turns(Following):
         """Return where a `schedule` of the instance's own can be put at any time."""
         return getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)
 
-    def _go_round(self, p, value, attributes):
-        """Queue `p`, to be sent `value`, where others look on: by way of an overridden `schedule`, or in a queue that is not ours.
+    def _go_round(self, p, attributes):
+        """Queue `p` where others look on: by way of an overridden `schedule`, or in a queue that is not ours.
 
         Return the pseudothread that was taken then and is to go on with, or _TAKEN if what was taken is something else, or else None.
         """
         queue = self._queue
         if self._peeks and not self._overridden and not (attributes and "schedule" in attributes):
-            p._payload, p._state = value, TAKEN
+            p._state = TAKEN
             queue.append(p)
             if self._waker_ is not None:
                 self._waker_()
         else:
-            p._payload = value
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
             queue = self._queue
         if not self._running or self._era is not None or not queue:
