@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, auto_pickle=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, binding=True, auto_pickle=False, embedsignature=False, freethreading_compatible=True
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, always_allow_keywords=True
 """The core at C speed. What it does and why is explained in `trampoline/_pytrampoline.py`, in the same order; here stands what differs.
 
@@ -18,6 +18,7 @@ from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 from _capi cimport *
 
 from _thread import _local, get_ident
+from gc import get_objects
 from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic
@@ -28,7 +29,7 @@ from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_o
 from trampoline._base import no_result, place_of, yield_itself
 from trampoline._traces import note_on
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
-from trampoline._base import resumed
+from trampoline._base import resumed, thrown
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
 
 __all__ = [
@@ -83,7 +84,7 @@ cdef class BaseTrampoline:
         PyObject_GenericSetAttr(self, name, value)
         if name == word_schedule:
             check_overridden(self)
-            self.alone = False
+            not_alone(self)
 
     @property
     def queue(self):
@@ -97,12 +98,15 @@ cdef class BaseTrampoline:
                 raise TypeError(f"a queue has append(), popleft() and len(), but {describe(queue)} has no {method}")
         if self.own is not None and queue is not self.own:
             for entry in self.own:
-                if type(entry) is Pseudothread and (<Pseudothread>entry).state == QUEUED:
-                    (<Pseudothread>entry).state = TAKEN
-        waker, self._waker = self.waker, None
+                if type(entry) is Pseudothread:
+                    taken_out(<Pseudothread>entry)
+        waker, self._waker = self._waker, None
+        old, old_own = self.any_queue, self.own  # let go when nobody waits for the lock
+        ct_lock(<PyObject*>self)
         self.any_queue = queue
         self.own = queue if type(queue) is Queue else None
         self.alone = False
+        ct_unlock(<PyObject*>self)
         self._waker = waker
         if waker is not None:
             waker()
@@ -189,8 +193,7 @@ cdef class BaseTrampoline:
         cdef PyObject* failure = loop(self, &result)
         turns_end(self)
         Py_LeaveRecursiveCall()
-        self.running = self.alone = False
-        self.thread = None
+        no_more_running(self)
         release(self)
         if failure != NULL:
             set_result(&result, NULL)
@@ -208,10 +211,10 @@ cdef class BaseTrampoline:
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
+        ct_lock(<PyObject*>self)
         self.running = self.alone = False
-        waker = self.waker
-        if waker is not None:
-            waker()
+        ct_unlock(<PyObject*>self)
+        leave(wake_up(self))
 
     @property
     def _running(self):
@@ -223,16 +226,23 @@ cdef class BaseTrampoline:
 
     @property
     def _thread(self):
-        return self.thread
+        return thread_of(self)
 
     @property
     def _turn(self):
         """The pseudothread whose turn it is, or None."""
-        return None if self.turn == NULL else <object>self.turn[0]
+        ct_lock(<PyObject*>self)
+        cdef PyObject* found = self.by_hand if self.by_hand != NULL else self.turn[0] if self.turn != NULL else NULL
+        Py_XINCREF(found)
+        ct_unlock(<PyObject*>self)
+        return give(found)
 
     @property
     def _leaving(self):
-        return self.leaving
+        ct_lock(<PyObject*>self)
+        cdef int leaving = self.leaving
+        ct_unlock(<PyObject*>self)
+        return leaving
 
     @property
     def _limits(self):
@@ -248,20 +258,15 @@ cdef class BaseTrampoline:
             entry = self.any_queue.popleft()
             if type(entry) is Pseudothread:
                 return entry
-        return None if self.first_parked == NULL else <object>self.first_parked
+        return give(ct_ref(<PyObject*>self, &self.first_parked))
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
-        cdef PyObject* p = self.first_parked
-        found = []
-        while p != NULL:
-            found.append(<object>p)
-            p = (<Pseudothread>p).near[1]
-        return found
+        return all_parked(self)
 
     @property
     def _any_parked(self):
-        return self.first_parked != NULL
+        return ct_pointer(&self.first_parked) != NULL
 
     @property
     def _timers(self):
@@ -317,13 +322,20 @@ cdef class BaseTrampoline:
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
-        return self.waker
+        return give(waker_of(self))
 
     @_waker.setter
     def _waker(self, waker):
+        old = self.waker  # let go behind the lock
+        ct_lock(<PyObject*>self)
         self.waker = waker
-        if self.own is not None:
-            self.own.waker = waker
+        ct_unlock(<PyObject*>self)
+        cdef Queue queue = own_queue(self)
+        if queue is not None:
+            old = queue.waker
+            ct_lock(<PyObject*>queue)
+            queue.waker = waker
+            ct_unlock(<PyObject*>queue)
 
 
 call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
@@ -333,17 +345,80 @@ include "_listed.pxi"
 
 
 cdef begin(BaseTrampoline t):
-    if t.thread is not None:
-        where = "inside itself" if t.thread == get_ident() else "by a second thread"
+    mine = get_ident()
+    if not begins(t, mine):
+        where = "inside itself" if thread_of(t) == mine else "by a second thread"
         raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
-    t.thread = get_ident()
-    t.running = True
     try:
         check_overridden(t)
         turns_begin(t)
     except BaseException:
-        t.running, t.thread = False, None
+        no_more_running(t)
         raise
+
+
+cdef bint begins(BaseTrampoline t, mine) noexcept:
+    """Have that thread be the one that runs `t`. Of several one succeeds."""
+    ct_lock(<PyObject*>t)
+    cdef bint good = t.thread is None
+    if good:
+        t.thread, t.running = mine, True
+    ct_unlock(<PyObject*>t)
+    return good
+
+
+cdef void no_more_running(BaseTrampoline t) noexcept:
+    thread = t.thread  # let go behind the lock
+    ct_lock(<PyObject*>t)
+    t.running = t.alone = False
+    t.thread = None
+    ct_unlock(<PyObject*>t)
+
+
+cdef void not_alone(BaseTrampoline t) noexcept:
+    ct_lock(<PyObject*>t)
+    t.alone = False
+    ct_unlock(<PyObject*>t)
+
+
+cdef object thread_of(BaseTrampoline t):
+    """Return the identity of the thread that runs `t`, or None."""
+    ct_lock(<PyObject*>t)
+    cdef PyObject* thread = <PyObject*>t.thread
+    Py_INCREF(<object>thread)
+    ct_unlock(<PyObject*>t)
+    return give(thread)
+
+
+cdef list all_parked(BaseTrampoline t):
+    cdef Py_ssize_t count = -1, many = 0
+    cdef PyObject* p
+    cdef PyObject* found = NULL
+    ct_lock(<PyObject*>t)
+    while count != many:  # as in entries_of()
+        Py_XDECREF(found)
+        count = parked_in(t)
+        found = PyList_New(count)
+        if found == NULL:
+            ct_unlock(<PyObject*>t)
+            raise MemoryError
+        many = parked_in(t)
+    p = t.first_parked
+    for many in range(count):
+        Py_INCREF(<object>p)
+        PyList_SET_ITEM(found, many, p)
+        p = (<Pseudothread>p).near[1]
+    ct_unlock(<PyObject*>t)
+    return owned_list(found)
+
+
+cdef Py_ssize_t parked_in(BaseTrampoline t) noexcept:
+    cdef PyObject* p = t.first_parked
+    cdef Py_ssize_t count = 0
+    while p != NULL:
+        count += 1
+        p = (<Pseudothread>p).near[1]
+    return count
 
 
 cdef check_overridden(BaseTrampoline t):

@@ -19,14 +19,19 @@ enum { CT_WAIT, CT_DONE, CT_FAILED };
 static PyTypeObject *ct_operation_type;
 static int (*ct_operate)(ct_Operation *operation, PyObject **got);
 static PyObject *ct_suspension_iter, *ct_operation_told, *ct_no_copy;  /* functions in Python */
-static int ct_promptly;  /* how many more may be done at once in this turn */
+static CT_EACH_THREAD int ct_promptly;  /* how many more may be done at once in this turn */
+#if !CT_FREE_THREADED
 static ct_Operation *ct_operations[64];  /* let go, to be used again */
 static int ct_operations_kept;
+#endif
 
 static PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
     ct_Operation *operation;
+#if !CT_FREE_THREADED
     if (ct_operations_kept) operation = ct_operations[--ct_operations_kept];
-    else {
+    else
+#endif
+    {
         if ((operation = PyObject_GC_New(ct_Operation, ct_operation_type)) == NULL) return NULL;
         operation->pseudothread = operation->weakrefs = operation->stop = operation->channel = operation->value = NULL;
         operation->waits = operation->yielded = 0;
@@ -54,10 +59,13 @@ static void ct_operation_dealloc(ct_Operation *operation) {
     if (*(PyObject **)((char *)operation + ct_operation_type->tp_weaklistoffset) != NULL) PyObject_ClearWeakRefs((PyObject *)operation);
     operation->channel = operation->value = operation->pseudothread = operation->stop = NULL;
     operation->yielded = 0;
+#if !CT_FREE_THREADED
     if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) {
         _Py_NewReference((PyObject *)operation);
         ct_operations[ct_operations_kept++] = operation;
-    } else {
+    } else
+#endif
+    {
         PyObject_GC_UnTrack(operation);
         PyObject_GC_Del(operation);
         Py_DECREF(ct_operation_type);

@@ -1,7 +1,7 @@
 /* What `_waiting.pxi` asks of the objects of the layer above, whose classes it is told when they are there, and of the system.
 
 An attribute with a slot is read where the slot is, as CPython's own instructions do. Where there is no epoll no class is known, and all of
-it is left to the methods in Python. */
+it is left to the methods in Python; in free-threaded CPython, too, where another thread may set a slot at any time. */
 
 #define ct_slot(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
@@ -11,7 +11,7 @@ static PyObject *ct_written;  /* the set of sockets to which something is left t
 static Py_ssize_t ct_read_file, ct_read_nbytes, ct_read_pseudothread, ct_read_watched, ct_read_to_write, ct_write_file, ct_write_data;
 static Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_watched_file, ct_watched_mask, ct_watched_reading;
 
-#ifdef __linux__
+#if defined(__linux__) && !CT_FREE_THREADED
 
 #include <errno.h>
 #include <sys/epoll.h>
