@@ -179,6 +179,9 @@ cdef extern from *:
 
 cdef extern from "_lock.h":
     bint CT_FREE_THREADED
+    int CT_LEAVING  # the state of a pseudothread that somebody is just resuming
+    int ct_throws
+    void ct_yield() noexcept
     void ct_lock(PyObject*) noexcept
     void ct_unlock(PyObject*) noexcept
     bint ct_flag "ct_load"(bint*) noexcept
@@ -187,7 +190,6 @@ cdef extern from "_lock.h":
     PyObject* ct_pointer "ct_load"(PyObject**) noexcept
     void ct_set_size "ct_store"(size_t*, size_t) noexcept
     void ct_count(int*, int) noexcept
-    size_t ct_next_number() noexcept
     PyObject* ct_swap(PyObject**, PyObject*) noexcept
     void ct_put(PyObject**, PyObject*) noexcept
     PyObject* ct_exchange(PyObject*, PyObject**, PyObject*) noexcept

@@ -17,8 +17,8 @@ from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
-from _thread import _local, get_ident
-from gc import get_objects
+from _thread import _local, allocate_lock, get_ident
+from weakref import ref
 from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic

@@ -5,10 +5,8 @@ def _live():
     """Return all trampolines that there are, the newest first."""
     cdef PyObject* t = newest
     found = []
-    if CT_FREE_THREADED:  # one that another thread is just letting go could not be told from the others here, but the collector can
-        found = [each for each in get_objects() if isinstance(each, BaseTrampoline)]
-        found.sort(key=number_of, reverse=True)
-        return found
+    if CT_FREE_THREADED:
+        return [found for found in [known() for known in reversed(list(all_weakly))] if found is not None]
     while t != NULL:
         if Py_REFCNT(t) > 0:  # else it is just going
             found.append(<object>t)
@@ -16,14 +14,26 @@ def _live():
     return found
 
 
-def number_of(BaseTrampoline t not None):
-    return <size_t>t.before
+cdef list all_weakly = []  # in free-threaded CPython, where one that another thread is just letting go could not be told from others
+cdef object all_lock = allocate_lock()
+cdef Py_ssize_t most = 64
 
 
-cdef void enlist(BaseTrampoline t) noexcept:
+cdef enlist_weakly(BaseTrampoline t):
+    global most
+    held = []  # goes behind the lock
+    with all_lock:
+        if len(all_weakly) > most:
+            held = [(known, known()) for known in all_weakly]
+            all_weakly[:] = [known for known, found in held if found is not None]
+            most = 2 * len(all_weakly) + 64
+        all_weakly.append(ref(t))
+
+
+cdef enlist(BaseTrampoline t):
     global newest
     if CT_FREE_THREADED:
-        t.before = <PyObject*>ct_next_number()  # in no list, but in the order of their making
+        enlist_weakly(t)
         return
     t.after = newest
     if newest != NULL:

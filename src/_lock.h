@@ -5,6 +5,11 @@ nobody waits for another who waits for him, and what stands between `ct_lock` an
 says what is guarded by which. */
 
 #ifdef Py_GIL_DISABLED
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <sched.h>
+#endif
 #define CT_FREE_THREADED 1
 #define ct_lock(object) PyMutex_Lock(&((PyObject *)(object))->ob_mutex)
 #define ct_unlock(object) PyMutex_Unlock(&((PyObject *)(object))->ob_mutex)
@@ -23,17 +28,24 @@ says what is guarded by which. */
 #endif
 #define ct_put(place, new) Py_XDECREF(ct_swap(place, new))
 
-static size_t ct_next_number(void) {
-    static PyMutex lock;
-    static size_t number;
-    size_t next;
-    PyMutex_Lock(&lock);
-    next = ++number;
-    PyMutex_Unlock(&lock);
-    return next;
+#define CT_LEAVING 5
+
+/* How many throws this thread is in the midst of: it must not wait for itself. */
+static CT_EACH_THREAD int ct_throws;
+
+static void ct_yield(void) {
+    Py_BEGIN_ALLOW_THREADS
+#ifdef _WIN32
+    SwitchToThread();
+#else
+    sched_yield();
+#endif
+    Py_END_ALLOW_THREADS
 }
 #else
-#define ct_next_number() ((size_t)0)
+#define CT_LEAVING 1  /* TAKEN */
+#define ct_yield() ((void)0)
+static int ct_throws;
 #define CT_FREE_THREADED 0
 #define CT_EACH_THREAD
 #define ct_lock(object) ((void)(object))

@@ -94,6 +94,12 @@ cdef class Pseudothread:
         cdef PyObject* held
         cdef BaseTrampoline t = self.trampoline
         ct_lock(<PyObject*>t)
+        while CT_FREE_THREADED and self.state == CT_LEAVING:  # another thread is resuming it
+            ct_unlock(<PyObject*>t)
+            if ct_throws:
+                raise self._misuse("close")
+            ct_yield()
+            ct_lock(<PyObject*>t)
         cdef char state = self.state
         cdef bint given = (self.special & PROMPTLY) != 0
         if state == ENDED or state == RUNNING:
@@ -181,7 +187,7 @@ cdef class Pseudothread:
     @property
     def state(self):
         """'queued', 'running', 'parked' or 'ended'."""
-        return ("queued", "queued", "running", "parked", "ended")[ct_char(&self.state)]
+        return ("queued", "queued", "running", "parked", "ended", "queued")[ct_char(&self.state)]
 
     @property
     def trampoline(self):
@@ -275,7 +281,8 @@ cdef class Pseudothread:
         note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
-        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[ct_char(&self.state)]
+        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended",
+               queued)[ct_char(&self.state)]
         return misuse(verb, self, why)
 
 
@@ -350,7 +357,10 @@ cdef PyObject* throw_claimed(BaseTrampoline t, Pseudothread p, PyObject* suspens
     if p.levels != NULL:
         woke(p)
     Py_INCREF(error)
+    global ct_throws
+    ct_throws += 1
     cdef PyObject* failure = withdraw(suspension, p)
+    ct_throws -= 1
     ct_lock(<PyObject*>t)
     cdef PyObject* old = p.value  # none, but where its suspend() is still at it, and has failed
     p.value = <PyObject*>error

@@ -345,7 +345,7 @@ cdef inline bint claim(BaseTrampoline t, Pseudothread p, PyObject* suspension, P
     if p.state != PARKED or p.value != suspension:
         ct_unlock(<PyObject*>t)
         return False
-    p.state, p.value = TAKEN, sent
+    p.state, p.value = <char>CT_LEAVING, sent
     if leaves:
         t.leaving = t.leaving + 1
     unlink(t, p)
@@ -361,7 +361,7 @@ cdef inline PyObject* claim_any(BaseTrampoline t, Pseudothread p, PyObject* sent
         ct_unlock(<PyObject*>t)
         return NULL
     suspension = p.value
-    p.state, p.value = TAKEN, sent
+    p.state, p.value = <char>CT_LEAVING, sent
     t.leaving = t.leaving + 1
     unlink(t, p)
     ct_unlock(<PyObject*>t)
