@@ -186,7 +186,6 @@ cdef extern from "_lock.h":
     void ct_unlock(PyObject*) noexcept
     bint ct_flag "ct_load"(bint*) noexcept
     size_t ct_size "ct_load"(size_t*) noexcept
-    int ct_char "ct_load"(char*) noexcept
     PyObject* ct_pointer "ct_load"(PyObject**) noexcept
     void ct_set_size "ct_store"(size_t*, size_t) noexcept
     void ct_count(int*, int) noexcept

@@ -60,13 +60,12 @@ cdef class Pseudothread:
         RuntimeError if it is queued, running or ended.
         """
         cdef BaseTrampoline t = self.trampoline
-        if self.special & PROMPTLY:
-            value = (value, self.waits_for)
-        Py_INCREF(value)
-        cdef PyObject* suspension = claim_any(t, self, <PyObject*>value)
-        if suspension == NULL:
-            Py_DECREF(value)
-            raise self._misuse("resume")
+        cdef PyObject* suspension = NULL
+        cdef bint parked = True
+        while suspension == NULL:
+            suspension = claim_to_send(t, self, value, &parked)
+            if not parked:
+                raise self._misuse("resume")
         Py_DECREF(self)
         forget(t, self, suspension)
         if self.levels != NULL:
@@ -152,14 +151,11 @@ cdef class Pseudothread:
     @property
     def done(self):
         """Whether it has ended: by a result, by an error or by `close()`."""
-        return ct_char(&self.state) == ENDED
+        return state_of(self) == ENDED
 
     def result(self):
         """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
-        ct_lock(<PyObject*>self.trampoline)
-        cdef bint ended = self.state == ENDED  # from then on the rest stays as it is
-        ct_unlock(<PyObject*>self.trampoline)
-        if not ended:
+        if state_of(self) != ENDED:  # from then on the rest stays as it is
             raise RuntimeError(f"{self!r} has no result yet")
         if self.special & THROWING:
             leave(error_taken(self))
@@ -187,7 +183,7 @@ cdef class Pseudothread:
     @property
     def state(self):
         """'queued', 'running', 'parked' or 'ended'."""
-        return ("queued", "queued", "running", "parked", "ended", "queued")[ct_char(&self.state)]
+        return ("queued", "queued", "running", "parked", "ended", "queued")[state_of(self)]
 
     @property
     def trampoline(self):
@@ -282,8 +278,37 @@ cdef class Pseudothread:
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended",
-               queued)[ct_char(&self.state)]
+               queued)[state_of(self)]
         return misuse(verb, self, why)
+
+
+cdef inline int state_of(Pseudothread p) noexcept:
+    ct_lock(<PyObject*>p.trampoline)
+    cdef int state = p.state
+    ct_unlock(<PyObject*>p.trampoline)
+    return state
+
+
+cdef PyObject* claim_to_send(BaseTrampoline t, Pseudothread p, value, bint* parked) except? NULL:
+    """Take `p` out of what is parked, to be sent `value`. NULL if it is not parked, or not for the same as a moment ago."""
+    cdef PyObject* suspension = NULL
+    ct_lock(<PyObject*>t)
+    parked[0] = p.state == PARKED
+    cdef bint promptly = parked[0] and p.special & PROMPTLY
+    if parked[0]:
+        suspension = p.value
+        Py_INCREF(<object>suspension)
+    ct_unlock(<PyObject*>t)
+    if suspension == NULL:
+        return NULL
+    waits_for = <object>suspension
+    Py_DECREF(waits_for)
+    sent = (value, waits_for) if promptly else value
+    Py_INCREF(sent)
+    if claim(t, p, suspension, <PyObject*>sent, True):
+        return suspension
+    Py_DECREF(sent)
+    return NULL
 
 
 cdef list coroutines_of(Pseudothread p, PyObject** linked):

@@ -142,7 +142,7 @@ cdef PyObject* expired(ct_Sleep* s, who, error) noexcept:
     cdef PyObject* suspension
     if type(who) is Pseudothread:
         p, t = who, (<Pseudothread>who).trampoline
-        if ct_char(&p.state) == PARKED and not is_parked_for(t, p, <PyObject*>s) and throws_at_once(t):
+        if state_of(p) == PARKED and not is_parked_for(t, p, <PyObject*>s) and throws_at_once(t):
             suspension = claim_any(t, p, NULL)
             if suspension != NULL:  # else another thread was quicker
                 s.told = 1

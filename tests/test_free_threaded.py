@@ -6,6 +6,7 @@ import sys
 import sysconfig
 import threading
 from collections import Counter
+from contextlib import suppress
 
 import pytest
 
@@ -13,7 +14,7 @@ import trampoline
 
 FREE = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 THREADS = 4
-ROUNDS = 300 if FREE else 60
+ROUNDS = 100 if FREE else 60
 
 
 @pytest.fixture(autouse=True)
@@ -158,10 +159,8 @@ def test_a_deadline_and_those_that_throw_give_one_outcome(core):
 
     def throws():
         for p in started:
-            try:
+            with suppress(RuntimeError):
                 p.throw(KeyError("now"))
-            except RuntimeError:
-                pass
 
     with Server(core) as t:
         for batch in range(ROUNDS // 10):
@@ -186,6 +185,7 @@ def test_each_is_closed_once(core):
             ended[n] += 1
 
     def inner(n):
+        begun.append(n)
         try:
             while True:
                 yield station if n % 3 else trampoline.sleep(0)
@@ -202,10 +202,13 @@ def test_each_is_closed_once(core):
 
     with Server(core) as t:
         for batch in range(ROUNDS // 10):
+            begun = []
             started = [t.add(waits(n)) for n in range(batch * 10, batch * 10 + 10)]
+            while len(begun) < 10:
+                pass
             at_once(*[closes] * THREADS)
     assert set(ended.values()) == {1}
-    assert len(ended) <= 2 * 10 * (ROUNDS // 10)
+    assert len(ended) == 2 * 10 * (ROUNDS // 10)
 
 
 def test_whoever_looks_may(core):
@@ -238,7 +241,8 @@ def test_whoever_looks_may(core):
 
     looked = []
     with Server(core) as t:
-        started = [t.add(busy(), name="busy") for _ in range(10)]
+        for _ in range(10):
+            t.add(busy(), name="busy")
         at_once(*[looks] * THREADS)
     assert seen["queued"]
     assert seen["parked"]
@@ -251,11 +255,9 @@ def test_what_a_channel_holds_is_had_once(core):
     def puts(first):
         for n in range(first, first + ROUNDS):
             while True:
-                try:
+                with suppress(KeyError):
                     yield channel.put(n)
                     break
-                except KeyError:
-                    pass
             put.append(n)
 
     def gets():
@@ -271,10 +273,8 @@ def test_what_a_channel_holds_is_had_once(core):
     def throws():
         while not all(p.done for p in putters):
             for p in (*putters, *getters):
-                try:
+                with suppress(RuntimeError):
                     p.throw(KeyError("now"))
-                except RuntimeError:
-                    pass
 
     with Server(core) as t:
         getters = [t.add(gets()) for _ in range(3)]
@@ -331,13 +331,12 @@ def test_of_those_that_run_it_one_does(core):
             try:
                 t.run()
             except RuntimeError as error:
-                assert "second thread" in str(error)
-                refused["refused"] += 1
+                refused["by a second thread" in str(error)] += 1
 
     with core.Waiting() as t:
         at_once(*[runs] * THREADS)
         t.run()
-    assert (len(inside), len(most)) == (0, THREADS * ROUNDS)
+    assert (len(inside), len(most), refused[False]) == (0, THREADS * ROUNDS, 0)
 
 
 def test_entries_that_many_threads_put_in_and_take_out(core):
@@ -348,12 +347,8 @@ def test_entries_that_many_threads_put_in_and_take_out(core):
             t.queue.append(lambda entry=(number, n): called.append(entry))
             t.queue.appendleft(p_of[number].pop() if p_of[number] else int)
             if n % 2:
-                try:
+                with suppress(IndexError, RuntimeError):
                     t.queue.popleft()()
-                except IndexError:
-                    pass
-                except RuntimeError:
-                    pass
 
     def root(n):
         called.append(n)

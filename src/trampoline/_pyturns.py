@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from functools import partial
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
+from trampoline._base import ADAPT, CALL, ERROR, FREE_THREADED, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, kinds, meaning_of, promptly
 from trampoline._pycollecting import between_turns
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
@@ -78,6 +79,8 @@ class Turns:
                     entry._state = QUEUED
                 else:
                     self._held = None
+                if entry is _nothing:
+                    continue
                 if type(entry) is not Pseudothread:
                     if self._era is not None:
                         self._era.collector._turn += 1  # somebody runs while others are queued
@@ -102,6 +105,8 @@ class Turns:
 
     def _taken_from(self, entries):
         """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
+        if FREE_THREADED:
+            return iter(partial(_taken_or_nothing, entries), MISSING)
         return iter(entries.popleft, MISSING) if _ON_CPYTHON else self._looked_at_first(entries)
 
     def _looked_at_first(self, entries):
@@ -320,6 +325,19 @@ class Turns:
             raised.__traceback__ = behind(raised.__traceback__)
             p._special |= THROWING
             return raised
+
+
+def _nothing():
+    """What is had from a queue that another thread has just emptied."""
+
+
+def _taken_or_nothing(entries):
+    try:
+        return entries.popleft()
+    except IndexError:
+        if entries:  # a queue of the user's that fails otherwise
+            raise
+        return _nothing
 
 
 _OWN = Turns._loop, Turns._advance, Turns._park, Turns._continue, Turns._prompted, Turns._adapted, Turns._spawned
