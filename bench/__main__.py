@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="hold the cores against the project's bars; exit status 1 if one is missed",
     )
+    found.add_argument("--report", type=Path, metavar="FILE.md", help="with --check: write what it prints, with machine and versions")
     return found
 
 
@@ -61,7 +62,9 @@ def main() -> int:
     for name in arguments.workloads:
         if name not in BY_NAME:
             commands.error(f"no workload {name!r}: choose from {', '.join(BY_NAME)}")
-    for path in (arguments.json, arguments.plot):
+    if arguments.report and not arguments.check:
+        commands.error("--report is the report of --check: give that too")
+    for path in (arguments.json, arguments.plot, arguments.report):
         if path and not path.resolve().parent.is_dir():
             commands.error(f"no folder {path.resolve().parent} to write {path.name} into")
     if arguments.plot and not arguments.source and arguments.workloads and not _plot.DRAWN & set(arguments.workloads):
@@ -82,7 +85,7 @@ def main() -> int:
         if hasattr(gc, "freeze"):
             gc.freeze()  # what is imported by now need not be looked through before each run
         if arguments.check:
-            return 0 if check(show_progress, arguments.workloads) else 1
+            return 0 if check(show_progress, arguments.workloads, arguments.report) else 1
         workloads = [BY_NAME[name] for name in arguments.workloads] or list(WORKLOADS)
         results = _runner.run(workloads, names, arguments.quick, show_progress)
         show_progress("")

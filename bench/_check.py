@@ -10,7 +10,9 @@ import operator
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from bench import _machine
 from bench._measure import Cell, Effort, Progress, measure
 from bench._runner import cell
 from bench._workloads import LOOPS as LOOPS_OF_AIO
@@ -18,6 +20,7 @@ from bench._workloads import LOOPS as LOOPS_OF_AIO
 Figure = tuple[str, str, str]
 C, PYTHON, RECIPE, NATIVE, PYPI = "C core", "Python core", "recipe", "yield from", "PyPI trampoline"
 BETTER = sys.version_info >= (3, 12)  # from there on cheaper than cProfile and yappi
+CPYTHON = sys.implementation.name == "cpython"
 HELD, ENDED = "generators", "generators ended"
 
 
@@ -151,11 +154,15 @@ BARS: tuple[Bar, ...] = (
     Bar("yield from call() / yield", ("call", C, "from @1"), ("call", C, "yield @1"), None, None),
     Bar("await call() / yield", ("call", C, "await @1"), ("call", C, "yield @1"), None, None),
     Bar("recipe / Python core, call and return", _calls(RECIPE), _calls(PYTHON), 1.5, 2.0, True),
-    Bar("recipe / Python core, 100 pseudothreads", _turns("100", RECIPE), _turns("100", PYTHON), None, None, True),
+    Bar("recipe / Python core, 100 pseudothreads", _turns("100", RECIPE), _turns("100", PYTHON), 1.5, 2.0, True),
     Bar("recipe / Python core, error, 100 levels", ("errors", RECIPE, "100"), ("errors", PYTHON, "100"), None, None),
     Bar("recipe / Python core, error, 10,000 levels", ("errors", RECIPE, "10,000"), ("errors", PYTHON, "10,000"), None, None),
-    Bar("recipe / Python core, schedule overridden", ("overridden", RECIPE, "schedule"), ("overridden", PYTHON, "schedule"), None, None),
-    Bar("recipe / Python core, foreign queue", ("overridden", RECIPE, "queue"), ("overridden", PYTHON, "queue"), None, None),
+    *(
+        Bar(f"Python core, {idiom} / recipe's", ("overridden", PYTHON, idiom), ("overridden", RECIPE, idiom), must)
+        for idiom, must in (("schedule", 1.0), ("counting", LEVEL), ("queue", 1.0), ("own append", 1.0), ("closures", None))
+    ),
+    Bar("C core, closures / recipe's", ("overridden", C, "closures"), ("overridden", RECIPE, "closures"), None),
+    Bar("recipe / Python core, the demo's walk", ("walk", RECIPE, "60"), ("walk", PYTHON, "60"), 1.5 if CPYTHON else None, 2.0, True),
     Bar("recipe / Python core, add and end", ("add", RECIPE, "100,000"), ("add", PYTHON, "100,000"), None, None),
     *(
         Bar(f"calls inside {loop} / alone", ("aio", C, "calls, alone"), ("aio", C, f"calls, {loop}"), 0.9, None, True)
@@ -172,7 +179,7 @@ BARS: tuple[Bar, ...] = (
 )
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "calls": ("calls", "call", "overridden", "profile"),
+    "calls": ("calls", "call", "overridden", "walk", "profile"),
     "aio": ("aio",),
     "turns": ("turns", "depth", "add"),
     "recursion": ("recursion",),
@@ -199,7 +206,20 @@ EFFORTS = {
 }
 
 
-def check(progress: Progress, workloads: Sequence[str] = ()) -> bool:
+REPORT = """# The project's bars
+
+Written by `{command}`; nothing here is written by hand. The first figures are quotients of two that were
+measured in the same rounds, best of many, CPU time where nothing else is said; those behind them are what was divided by what.
+
+{date}, {python} ({build}), {processor}, {cores} cores, {platform}
+
+```text
+{lines}
+```
+"""
+
+
+def check(progress: Progress, workloads: Sequence[str] = (), report: Path | None = None) -> bool:
     """Measure, print every bar (of the workloads, if any are named), and return whether all that must be is met."""
     cells: dict[Figure, Cell] = {}
     bars = [bar for bar in BARS if not workloads or bar.over[0] in workloads]
@@ -211,27 +231,46 @@ def check(progress: Progress, workloads: Sequence[str] = ()) -> bool:
     for group, members in GROUPS.items():
         measure([found for figure, found in cells.items() if figure[0] in members], EFFORTS[group], progress)
     progress("")
-    print(f"{'bar':42} {'must':>10} {'aim':>8} {'measured':>12}")
+    lines = [f"{'bar':42} {'must':>10} {'aim':>8} {'measured':>12}"]
     good = True
     for bar in bars:
-        good &= _report(bar, cells)
-    print("Figures in brackets have no bar. An aim that is met is marked 'aim'.")
+        met, line = _judged(bar, cells)
+        good &= met
+        lines.append(line)
+    lines.append("Figures in brackets have no bar. An aim that is met is marked 'aim'.")
     floors = [found for figure in (_calls(NATIVE), ("echo", "asyncio", "CPU, c=50")) if (found := cells.get(figure)) and found.samples]
     for floor in floors:
         noise = floor.median / floor.best
-        print(f"Noise: {floor.implementation}, {floor.column}: the middle run took {noise:.2f} x the best.")
+        lines.append(f"Noise: {floor.implementation}, {floor.column}: the middle run took {noise:.2f} x the best.")
+    print("\n".join(lines))
+    if report:
+        report.write_text(_written(lines, workloads), encoding="utf-8")
     return good
 
 
-def _report(bar: Bar, cells: dict[Figure, Cell]) -> bool:
+def _written(lines: list[str], workloads: Sequence[str]) -> str:
+    about = _machine.describe()
+    machine, python = about["machine"], about["python"]
+    return REPORT.format(
+        command=" ".join(["python -m bench --check --report", "FILE", *workloads]),
+        date=about["date"][:10],
+        python=f"{python['implementation']} {python['version']}",
+        build=python["config_args"] or "no options",
+        lines="\n".join(line.rstrip() for line in lines),
+        **machine,
+    )
+
+
+def _judged(bar: Bar, cells: dict[Figure, Cell]) -> tuple[bool, str]:
+    """Return whether it is met or need not be, and the line that says so."""
     sign = ">=" if bar.at_least else "<="
     must = f"{sign} {bar.must:g}" if bar.must else ""
     aim = f"{bar.aim:g}" if bar.aim else ""
     for figure in (bar.over, bar.under, bar.less):
         if figure and cells[figure].reason:
             counts = bool(bar.must) and sys.implementation.name == "cpython"  # elsewhere there is no C core
-            print(f"{bar.text:42} {must:>10} {aim:>8} {'-':>12}  {'MISS ' if counts else ''}{figure[1]}: {cells[figure].reason}")
-            return not counts
+            why = f"{'MISS ' if counts else ''}{figure[1]}: {cells[figure].reason}"
+            return not counts, f"{bar.text:42} {must:>10} {aim:>8} {'-':>12}  {why}"
     taken = cells[bar.over].best - (cells[bar.less].best if bar.less else 0.0)
     measured = taken / (cells[bar.under].best if bar.under else bar.scale)
     shown = bar.show(measured) + " " + bar.unit
@@ -243,8 +282,7 @@ def _report(bar: Bar, cells: dict[Figure, Cell]) -> bool:
             verdict = "ok aim"
     else:
         shown = f"({shown})"
-    print(f"{bar.text:42} {must:>10} {aim:>8} {shown:>12}  {verdict:7}{raw}", flush=True)
-    return verdict != "MISS"
+    return verdict != "MISS", f"{bar.text:42} {must:>10} {aim:>8} {shown:>12}  {verdict:7}{raw}"
 
 
 def _seconds(value: float) -> str:

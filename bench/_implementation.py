@@ -30,7 +30,7 @@ class Implementation:
 
     def __init__(self) -> None:
         if self.module:
-            self.library: Any = self.load()
+            self.package: Any = self.load()
 
     def load(self) -> Any:
         """Import the library. SkippedError if it cannot be had."""

@@ -96,16 +96,16 @@ class Ours:
     """This package, by `yield`."""
 
     def __init__(self, name: str) -> None:
-        self.library = importlib.import_module("trampoline")
+        self.package = importlib.import_module("trampoline")
 
     def sleep(self, delays: list[float]) -> None:
         """Run sleepers to their end."""
-        sleep = self.library.sleep
+        sleep = self.package.sleep
 
         def sleeper(delay: float) -> Any:
             yield sleep(delay)
 
-        trampoline = self.library.Trampoline()
+        trampoline = self.package.Trampoline()
         for delay in delays:
             trampoline.add(sleeper(delay))
         trampoline.run()
@@ -113,7 +113,7 @@ class Ours:
     def wake(self, waking: Waking) -> None:
         """Be resumed by a thread."""
 
-        class Knock(self.library.Suspension):  # type: ignore[misc, name-defined]
+        class Knock(self.package.Suspension):  # type: ignore[misc, name-defined]
             external = True
 
             def suspend(self, pseudothread: Any) -> None:
@@ -125,14 +125,14 @@ class Ours:
                 yield knock
                 waking.answered.release()
 
-        trampoline = self.library.Trampoline()
+        trampoline = self.package.Trampoline()
         trampoline.add(waiter())
         waking.thread.start()
         trampoline.run()
 
     def fairness(self, busy: int, lateness: Lateness) -> None:
         """Wait beside pseudothreads that make calls."""
-        sleep, nonblocking_read = self.library.sleep, self.library.nonblocking_read
+        sleep, nonblocking_read = self.package.sleep, self.package.nonblocking_read
 
         def child() -> Any:
             return
@@ -154,7 +154,7 @@ class Ours:
                 lateness.read((yield nonblocking_read(lateness.sock, STAMP)))
             lateness.left -= 1
 
-        trampoline = self.library.Trampoline()
+        trampoline = self.package.Trampoline()
         for coroutine in (*(spin() for _ in range(busy)), sleeper(), reader()):
             trampoline.add(coroutine)
         trampoline.run()
@@ -165,8 +165,8 @@ class Awaiting:
 
     def __init__(self, name: str) -> None:
         self.implementation: Any = _registry.load(name)
-        self.library = self.implementation.library
-        self.pause: Callable[[float], Any] = self.library.sleep
+        self.package = self.implementation.package
+        self.pause: Callable[[float], Any] = self.package.sleep
 
     async def waited(self, waiting: list[Callable[[], Any]]) -> None:
         """Wait till a thread calls what is put into `waiting`."""
@@ -258,17 +258,17 @@ class Trio(Awaiting):
 
     async def waited(self, waiting: list[Callable[[], Any]]) -> None:
         """Wait for an event, set by run_sync_soon."""
-        event, knock = self.library.Event(), self.library.lowlevel.current_trio_token().run_sync_soon
+        event, knock = self.package.Event(), self.package.lowlevel.current_trio_token().run_sync_soon
         waiting.append(lambda: knock(event.set))
         await event.wait()
 
     def wrap(self, sock: socket.socket) -> Any:
         """Return trio's socket."""
-        return self.library.socket.from_stdlib_socket(sock)
+        return self.package.socket.from_stdlib_socket(sock)
 
     async def all(self, coroutines: list[tuple[Any, ...]]) -> None:
         """Start the tasks in a nursery."""
-        async with self.library.open_nursery() as nursery:
+        async with self.package.open_nursery() as nursery:
             for function, *args in coroutines:
                 nursery.start_soon(function, *args)
 
@@ -278,17 +278,17 @@ class Curio(Awaiting):
 
     async def waited(self, waiting: list[Callable[[], Any]]) -> None:
         """Wait for an event that a thread may set."""
-        event = self.library.UniversalEvent()
+        event = self.package.UniversalEvent()
         waiting.append(event.set)
         await event.wait()
 
     def wrap(self, sock: socket.socket) -> Any:
         """Return curio's socket."""
-        return self.library.io.Socket(sock)
+        return self.package.io.Socket(sock)
 
     async def all(self, coroutines: list[tuple[Any, ...]]) -> None:
         """Spawn the tasks and join each."""
-        spawn = self.library.spawn
+        spawn = self.package.spawn
         for task in [await spawn(function, *args) for function, *args in coroutines]:
             await task.join()
 
@@ -297,21 +297,21 @@ class Gevent:
     """gevent: spawn and joinall, an async watcher, its own socket."""
 
     def __init__(self, name: str) -> None:
-        self.library = _registry.load(name).library  # type: ignore[attr-defined]
+        self.package = _registry.load(name).package  # type: ignore[attr-defined]
 
     def sleep(self, delays: list[float]) -> None:
         """Run sleepers to their end."""
-        spawn, pause = self.library.spawn, self.library.sleep
+        spawn, pause = self.package.spawn, self.package.sleep
 
         def sleeper(delay: float) -> None:
             pause(delay)
 
-        self.library.joinall([spawn(sleeper, delay) for delay in delays])
+        self.package.joinall([spawn(sleeper, delay) for delay in delays])
 
     def wake(self, waking: Waking) -> None:
         """Wait for an event, set by an async watcher, which a thread may send to."""
         event = importlib.import_module("gevent.event").Event()
-        watcher = self.library.get_hub().loop.async_()
+        watcher = self.package.get_hub().loop.async_()
         watcher.start(event.set)
         waking.thread.start()
         for _ in range(waking.count):
@@ -322,7 +322,7 @@ class Gevent:
 
     def fairness(self, busy: int, lateness: Lateness) -> None:
         """Wait beside greenlets that do nothing but let each other run."""
-        spawn, pause = self.library.spawn, self.library.sleep
+        spawn, pause = self.package.spawn, self.package.sleep
         sock = importlib.import_module("gevent.socket").socket(fileno=lateness.sock.detach())
 
         def spin() -> None:
@@ -341,7 +341,7 @@ class Gevent:
                 lateness.read(sock.recv(STAMP))
             lateness.left -= 1
 
-        self.library.joinall([spawn(function) for function in (*[spin] * busy, sleeper, reader)])
+        self.package.joinall([spawn(function) for function in (*[spin] * busy, sleeper, reader)])
 
 
 PROGRAMS: dict[str, Any] = {

@@ -86,21 +86,22 @@ def _switching(library: Any) -> Callable[[], None]:
 
 
 @functools.cache
-def _trees() -> list[Any]:
+def trees(count: int) -> list[Any]:
+    """Return the trees of so many files of the standard library."""
     from trampoline import _demo
 
-    files = itertools.islice(sorted(_demo._standard_library()), FILES)
-    trees = [_demo._shape(tree) for tree in map(_demo._parse, files) if tree is not None]
-    if not trees:
+    files = itertools.islice(sorted(_demo._standard_library()), count)
+    found = [_demo._shape(tree) for tree in map(_demo._parse, files) if tree is not None]
+    if not found:
         raise SkippedError("the source of the standard library is not on this machine")
-    return trees
+    return found
 
 
 def _walking(library: Any) -> Callable[[], object]:
     from trampoline._demo import _walk_with
 
-    trees = _trees()
-    return lambda: _walk_with(library.BaseTrampoline, trees)
+    walked = trees(FILES)
+    return lambda: _walk_with(library.BaseTrampoline, walked)
 
 
 def leaf(amount: int) -> Any:

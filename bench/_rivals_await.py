@@ -26,6 +26,7 @@ class Awaiting(Implementation):
     programs: Any
     without: ClassVar[dict[str, str]] = {
         "overridden": "it has neither schedule nor queue",
+        "walk": "the demonstration is for the recipe's interface",
         "call": "`await f()` is it",
         "consumer": "it has no such decorator",
         "memory_level": "a level is a native call, as deep as the recursion limit lets it",
@@ -107,7 +108,7 @@ class Awaiting(Implementation):
     def lock(self, argument: tuple[str, bool]) -> Unit:
         """Time tasks that have a lock."""
         free = argument[1]
-        return self.started(lambda: _synchronising.locking_by_await(self.library.Lock(), free, lambda: self.library.sleep(0)))
+        return self.started(lambda: _synchronising.locking_by_await(self.package.Lock(), free, lambda: self.package.sleep(0)))
 
     def started(self, make: Callable[[], list[Any]]) -> Unit:
         """Time the functions that `make()` returns."""
@@ -153,7 +154,7 @@ class Asyncio(Awaiting):
         try:
             return self.loop.run_until_complete(function(*args))
         except BaseException:
-            self.loop = self.new_event_loop(self.library)
+            self.loop = self.new_event_loop(self.package)
             raise
 
     async def many(self, function: Any, count: int, *args: Any) -> None:
@@ -254,7 +255,7 @@ class Trio(Awaiting):
 
     def run(self, function: Any, *args: Any) -> Any:
         """Run it in a new trio run."""
-        return self.library.run(function, *args)
+        return self.package.run(function, *args)
 
     def calls(self, way: str) -> Unit:
         """Time fib by await."""
@@ -264,7 +265,7 @@ class Trio(Awaiting):
 
     async def many(self, function: Any, count: int, *args: Any) -> None:
         """Start the tasks in a nursery."""
-        async with self.library.open_nursery() as nursery:
+        async with self.package.open_nursery() as nursery:
             for _ in range(count):
                 nursery.start_soon(function, *args)
 
@@ -286,23 +287,23 @@ class Trio(Awaiting):
 
     def exchange(self, size: int | str) -> list[Any]:
         """By a memory channel."""
-        send, receive = self.library.open_memory_channel(math.inf if isinstance(size, str) else size)
+        send, receive = self.package.open_memory_channel(math.inf if isinstance(size, str) else size)
         return _synchronising.exchange_by_await(send.send, receive.receive)
 
     async def all(self, functions: list[Any]) -> None:
         """Start the tasks in a nursery."""
-        async with self.library.open_nursery() as nursery:
+        async with self.package.open_nursery() as nursery:
             for function in functions:
                 nursery.start_soon(function)
 
     async def park(self, count: int) -> Any:
         """Park tasks on one event."""
-        event = self.library.Event()
-        nursery = await self.library.open_nursery().__aenter__()
+        event = self.package.Event()
+        nursery = await self.package.open_nursery().__aenter__()
         for _ in range(count):
             nursery.start_soon(event.wait)
         for _ in range(3):
-            await self.library.lowlevel.checkpoint()
+            await self.package.lowlevel.checkpoint()
         return nursery
 
 
@@ -328,11 +329,11 @@ class Curio(Awaiting):
 
     def run(self, function: Any, *args: Any) -> Any:
         """Run it in a new kernel."""
-        return self.library.run(function, *args)
+        return self.package.run(function, *args)
 
     async def many(self, function: Any, count: int, *args: Any) -> None:
         """Spawn the tasks and join each."""
-        spawn = self.library.spawn
+        spawn = self.package.spawn
         for task in [await spawn(function, *args) for _ in range(count)]:
             await task.join()
 
@@ -340,34 +341,34 @@ class Curio(Awaiting):
         """By spawn and join, and a TaskGroup."""
 
         async def gather(function: Any, count: int) -> None:
-            async with self.library.TaskGroup() as group:
+            async with self.package.TaskGroup() as group:
                 for i in range(count):
                     await group.spawn(function, i)
 
-        return _together.by_await(way, self.library.spawn, lambda task: task.join(), gather)
+        return _together.by_await(way, self.package.spawn, lambda task: task.join(), gather)
 
     def exchange(self, size: int | str) -> list[Any]:
         """By a queue."""
-        queue = self.library.Queue(0 if isinstance(size, str) else size)
+        queue = self.package.Queue(0 if isinstance(size, str) else size)
         return _synchronising.exchange_by_await(queue.put, queue.get)
 
     async def all(self, functions: list[Any]) -> None:
         """Spawn the tasks and join each."""
-        for task in [await self.library.spawn(function) for function in functions]:
+        for task in [await self.package.spawn(function) for function in functions]:
             await task.join()
 
     async def spawned(self, n: int) -> int:
         """Be fib with a task for each call."""
         if n < 2:
             return n
-        spawn = self.library.spawn
+        spawn = self.package.spawn
         first = await spawn(self.spawned, n - 1)
         second = await spawn(self.spawned, n - 2)
         return int(await first.join() + await second.join())
 
     async def park(self, count: int) -> Any:
         """Park tasks on one event."""
-        event = self.library.Event()
-        held = [await self.library.spawn(event.wait) for _ in range(count)]
-        await self.library.sleep(0)
+        event = self.package.Event()
+        held = [await self.package.spawn(event.wait) for _ in range(count)]
+        await self.package.sleep(0)
         return held

@@ -20,6 +20,7 @@ class Stacks(Implementation):
     programs: Any
     without: ClassVar[dict[str, str]] = {
         "overridden": "it has neither schedule nor queue",
+        "walk": "the demonstration is for the recipe's interface",
         "call": "`f()` is it",
         "consumer": "it has no such decorator",
         "memory_level": "a level is a native call, as deep as the recursion limit lets it",
@@ -83,7 +84,7 @@ class Greenlet(Stacks):
 
     def one(self, function: Any, *args: Any) -> Any:
         """Switch to one greenlet till it is dead."""
-        greenlet = self.library.greenlet(function)
+        greenlet = self.package.greenlet(function)
         value = greenlet.switch(*args)
         while not greenlet.dead:
             value = greenlet.switch()
@@ -91,7 +92,7 @@ class Greenlet(Stacks):
 
     def many(self, function: Any, count: int, *args: Any) -> None:
         """Switch to each in turn."""
-        greenlet = self.library.greenlet
+        greenlet = self.package.greenlet
         queue = collections.deque(greenlet(function) for _ in range(count))
         for _ in range(count):
             first = queue.popleft()
@@ -108,7 +109,7 @@ class Greenlet(Stacks):
         """Be fib with a greenlet for each call."""
         if n < 2:
             return n
-        greenlet = self.library.greenlet
+        greenlet = self.package.greenlet
         return int(greenlet(self.spawned).switch(n - 1) + greenlet(self.spawned).switch(n - 2))
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
@@ -116,7 +117,7 @@ class Greenlet(Stacks):
         held: list[Any] = [None] * count
         read()
         for i in range(count):
-            held[i] = self.library.greenlet(self.hub.switch)
+            held[i] = self.package.greenlet(self.hub.switch)
             held[i].switch()
         read()
 
@@ -139,28 +140,28 @@ class Gevent(Stacks):
 
     def one(self, function: Any, *args: Any) -> Any:
         """Spawn one and wait for it."""
-        return self.library.spawn(function, *args).get()
+        return self.package.spawn(function, *args).get()
 
     def many(self, function: Any, count: int, *args: Any) -> None:
         """Spawn all and wait for them."""
-        spawn = self.library.spawn
+        spawn = self.package.spawn
         try:
-            self.library.joinall([spawn(function, *args) for _ in range(count)])
+            self.package.joinall([spawn(function, *args) for _ in range(count)])
         except TooLongError:
-            self.library.get_hub().destroy(destroy_loop=True)  # and what it has left; the next hub is a new one
+            self.package.get_hub().destroy(destroy_loop=True)  # and what it has left; the next hub is a new one
             raise
 
     def spawned(self, n: int) -> int:
         """Be fib with a greenlet for each call."""
         if n < 2:
             return n
-        spawn = self.library.spawn
+        spawn = self.package.spawn
         first, second = spawn(self.spawned, n - 1), spawn(self.spawned, n - 2)
         return int(first.get() + second.get())
 
     def together(self, way: str) -> Unit:
         """Time spawning greenlets and waiting for them."""
-        return timed(_together.by_calls(way, self.library.spawn, self.library.joinall))
+        return timed(_together.by_calls(way, self.package.spawn, self.package.joinall))
 
     def channel(self, argument: tuple[str, int | str]) -> Unit:
         """Time two greenlets, of which one puts and one gets, by a queue."""
@@ -174,7 +175,7 @@ class Gevent(Stacks):
 
     def lock(self, argument: tuple[str, bool]) -> Unit:
         """Time greenlets that have a lock."""
-        pause = self.library.sleep
+        pause = self.package.sleep
 
         def run() -> None:
             lock = importlib.import_module("gevent.lock").BoundedSemaphore()
@@ -184,15 +185,15 @@ class Gevent(Stacks):
 
     def all(self, functions: list[Any]) -> None:
         """Spawn a greenlet for each function and wait for all."""
-        self.library.joinall([self.library.spawn(function) for function in functions], raise_error=True)
+        self.package.joinall([self.package.spawn(function) for function in functions], raise_error=True)
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` greenlets have begun to wait for one event."""
         event = importlib.import_module("gevent.event").Event()
         held: list[Any] = [None] * count
-        self.library.sleep(0)
+        self.package.sleep(0)
         read()
         for i in range(count):
-            held[i] = self.library.spawn(event.wait)
-        self.library.sleep(0)
+            held[i] = self.package.spawn(event.wait)
+        self.package.sleep(0)
         read()

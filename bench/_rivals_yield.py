@@ -22,6 +22,7 @@ class Yielding(Implementation):
     programs: SimpleNamespace
     without: ClassVar[dict[str, str]] = {
         "overridden": "it has neither schedule nor queue",
+        "walk": "the demonstration is for the recipe's interface",
         "call": "it has no typed calls",
         "consumer": "it has no such decorator",
     }
@@ -75,11 +76,11 @@ class Tinyio(Yielding):
 
     def run(self, function: Any, *args: Any) -> Any:
         """Run it in a new loop."""
-        return self.library.Loop().run(function(*args))
+        return self.package.Loop().run(function(*args))
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` coroutines have begun to wait for one event."""
-        event, held = self.library.Event(), [None] * count
+        event, held = self.package.Event(), [None] * count
 
         def waiting() -> Any:
             yield event.wait()
@@ -93,7 +94,7 @@ class Tinyio(Yielding):
             yield
             read()
 
-        self.library.Loop().run(main())
+        self.package.Loop().run(main())
 
 
 class Asynq(Yielding):
@@ -239,16 +240,16 @@ class Simpy(Yielding):
 
     def run(self, function: Any, *args: Any) -> Any:
         """Run the process till it ends."""
-        environment = self.library.Environment()
+        environment = self.package.Environment()
         return environment.run(environment.process(function(environment, *args)))
 
     def simulation(self, which: str) -> Unit:
         """Time simulated sleepers, or the bank."""
-        return timed(_simulation.program(_simulation.Simpy(self.library), which))
+        return timed(_simulation.program(_simulation.Simpy(self.package), which))
 
     def memory_parked(self, count: int, read: Callable[[], None]) -> None:
         """Read the memory before and after `count` processes have begun to wait for one event."""
-        environment = self.library.Environment()
+        environment = self.package.Environment()
         event, held = environment.event(), [None] * count
         read()
         for i in range(count):

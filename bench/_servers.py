@@ -129,7 +129,7 @@ def serve_trio(ready: Ready) -> None:
 
 def serve_curio(ready: Ready) -> None:
     """Serve with curio's sockets."""
-    curio = _registry.load("curio").library
+    curio = _registry.load("curio").package
 
     async def echo(client: Any, address: Any) -> None:
         with contextlib.suppress(ConnectionError):

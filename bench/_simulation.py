@@ -20,7 +20,7 @@ class Ours:
     """This package, on the core in use."""
 
     def __init__(self, library: Any) -> None:
-        self.library = library
+        self.package = library
 
         class Counter(library.Suspension):  # type: ignore[misc, name-defined]
             def __init__(self) -> None:
@@ -47,22 +47,22 @@ class Ours:
 
     def sleepers(self) -> None:
         """Sleep at random."""
-        sleep, drawn = self.library.sleep, random.Random(SEED).random
+        sleep, drawn = self.package.sleep, random.Random(SEED).random
 
         def sleeper() -> Any:
             for _ in range(SLEEPS):
                 yield sleep(drawn())
 
-        t = self.library.Trampoline(clock=self.library.VirtualClock())
+        t = self.package.Trampoline(clock=self.package.VirtualClock())
         for _ in range(SLEEPERS):
             t.add(sleeper())
         t.run()
 
     def bank(self) -> list[float]:
         """Return how long the customers waited."""
-        sleep, timeout = self.library.sleep, self.library.timeout
+        sleep, timeout = self.package.sleep, self.package.timeout
         draw, waited = random.Random(SEED), []
-        clock, counter = self.library.VirtualClock(), self.counter()
+        clock, counter = self.package.VirtualClock(), self.counter()
 
         def customer() -> Any:
             arrived = clock.now
@@ -82,7 +82,7 @@ class Ours:
                 t.add(customer())
                 yield sleep(draw.expovariate(1.0 / 10.0))
 
-        t = self.library.Trampoline(clock=clock)
+        t = self.package.Trampoline(clock=clock)
         t.add(source())
         t.run()
         return waited
@@ -92,7 +92,7 @@ class Simpy:
     """SimPy, as its documents write these."""
 
     def __init__(self, library: Any) -> None:
-        self.library = library
+        self.package = library
 
     def sleepers(self) -> None:
         """Sleep at random."""
@@ -102,7 +102,7 @@ class Simpy:
             for _ in range(SLEEPS):
                 yield env.timeout(drawn())
 
-        env = self.library.Environment()
+        env = self.package.Environment()
         for _ in range(SLEEPERS):
             env.process(sleeper())
         env.run()
@@ -124,8 +124,8 @@ class Simpy:
                 env.process(customer())
                 yield env.timeout(draw.expovariate(1.0 / 10.0))
 
-        env = self.library.Environment()
-        counter = self.library.Resource(env, capacity=1)
+        env = self.package.Environment()
+        counter = self.package.Resource(env, capacity=1)
         env.process(source())
         env.run()
         return waited

@@ -5,7 +5,6 @@ PyPI's package has this package's import name, so it is installed into a cache f
 
 from __future__ import annotations
 
-import collections
 import functools
 import importlib.util
 import os
@@ -15,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench import _profiling, _programs, _simulation, _synchronising, _together
+from bench import _overriding, _profiling, _programs, _simulation, _synchronising, _together
 from bench._implementation import Implementation
 from bench._measure import SkippedError, Unit, clock, timed
 from bench._native import consumer_unit
-from bench._workloads import FIB
+from bench._workloads import FIB, SHARED
 
 PROGRAMS = _programs.by_yield()
 YIELDED = _programs.by_yielded_result()
@@ -98,21 +97,27 @@ class Scheduling(Trampolining):
 
         return timed(run)
 
-    def overridden(self, what: str) -> Unit:
-        """Time fib with `schedule` overridden by a pass-through, or with a deque for its queue."""
-        base = self.trampoline
+    def overridden(self, argument: tuple[str, str]) -> Unit:
+        """Time fib where `schedule` is overridden or the queue is the user's own: one pseudothread, or 100 in turn."""
+        idiom, share = argument
+        make = _overriding.IDIOMS[idiom](self.trampoline)
+        if share == "alone":
+            return lambda loops: self.drive_with(make, PROGRAMS.fibs(FIB, loops))
 
-        class Passing(base):  # type: ignore[misc, valid-type]
-            def schedule(self, coroutine: Any, stack: Any = (), val: Any = None, *exc: Any) -> Any:
-                return super().schedule(coroutine, stack, val, *exc)
+        def run() -> None:
+            trampoline, worker = make(), PROGRAMS.worker
+            for _ in range(SHARED):
+                trampoline.add(worker(SHARED))
+            trampoline.run()
 
-        def foreign() -> Any:
-            trampoline = base()
-            trampoline.queue = collections.deque()
-            return trampoline
+        return timed(run)
 
-        make = Passing if what == "schedule" else foreign
-        return lambda loops: self.drive_with(make, PROGRAMS.fibs(FIB, loops))
+    def walk(self, files: int) -> Unit:
+        """Time the demonstration's walk."""
+        from trampoline._demo import _walk_with
+
+        trees = _profiling.trees(files)
+        return timed(lambda: _walk_with(self.trampoline, trees))
 
     def consumer(self, what: str) -> Unit:
         """Time a pipeline of consumers, or making one."""
@@ -201,16 +206,16 @@ class Core(Scheduling):
 
     def path(self) -> list[str]:
         """Return the folder of the package, which an editable install keeps out of sys.path."""
-        return [str(Path(self.library.__file__).parent.parent)]
+        return [str(Path(self.package.__file__).parent.parent)]
 
     def profile(self, what: str) -> Unit:
         """Time what a profile costs, or say how far its shares are off."""
-        return _profiling.unit(self.library, what)
+        return _profiling.unit(self.package, what)
 
     def call(self, argument: tuple[str, int]) -> Unit:
         """Time typed calls, or plain ones, `depth` calls deep."""
         way, depth = argument
-        call = self.library.call
+        call = self.package.call
 
         def child(i: int) -> Any:
             return i
@@ -245,7 +250,7 @@ class Core(Scheduling):
         """Time spawning pseudothreads and joining them."""
         from trampoline import gather
 
-        program = _together.by_yield(way, self.library.spawn, gather)
+        program = _together.by_yield(way, self.package.spawn, gather)
         return timed(lambda: self.drive(program()))
 
     def channel(self, argument: tuple[str, int | str]) -> Unit:
@@ -253,7 +258,7 @@ class Core(Scheduling):
         way, size = argument
 
         def make() -> list[Any]:
-            channel = self.library.Channel(None if size == _synchronising.UNBOUNDED else size)
+            channel = self.package.Channel(None if size == _synchronising.UNBOUNDED else size)
             if way == "yield":
                 return _synchronising.exchange_by_yield(channel)
             return _synchronising.exchange_by_await(channel.put, channel.get)
@@ -317,6 +322,7 @@ class PyPI(Trampolining):
         "call": "it has no typed calls",
         "memory_parked": "it has nothing to park for",
         "overridden": "it has neither schedule nor queue",
+        "walk": "the demonstration is for the recipe's interface",
         "consumer": "it has no such decorator",
     }
 
@@ -345,7 +351,7 @@ class PyPI(Trampolining):
 
     def drive(self, coroutine: Any) -> Any:
         """Run one call tree."""
-        return self.library.trampoline(coroutine)
+        return self.package.trampoline(coroutine)
 
 
 def pypi_folder() -> Path:

@@ -16,6 +16,7 @@ from bench._together import FEW, MANY
 FIB = 18
 FIB_CALLS = 8361
 TURNS = 100_000
+SHARED = 100
 CONSUMED = 10_000
 REQUEST_SIZE = 100
 LOOPS = ("asyncio", "uvloop")
@@ -91,6 +92,13 @@ def _idle(connections: int, seconds: float) -> tuple[Column, ...]:
 
 def _inside(what: str, *loops: str) -> tuple[Column, ...]:
     return tuple(Column(f"{what}, {loop}", (what, loop), FIB_CALLS if what == "calls" else 1) for loop in loops)
+
+
+def _overriding(*idioms: str) -> tuple[Column, ...]:
+    return (
+        *(Column(idiom, (idiom, "alone"), FIB_CALLS) for idiom in idioms),
+        *(Column(f"{idiom}, in turn", (idiom, "in turn"), SHARED * SHARED) for idiom in idioms),
+    )
 
 
 def _figures(names: tuple[str, ...], *arguments: Any) -> tuple[Column, ...]:
@@ -173,11 +181,21 @@ WORKLOADS: tuple[Workload, ...] = (
     ),
     Workload(
         "overridden",
-        f"fib({FIB}) when the fast path may not be taken: a subclass overrides `schedule` and passes everything on; `queue` is replaced by "
-        "a collections.deque. Figure: one call.",
-        tuple(Column(what, what, FIB_CALLS) for what in ("schedule", "queue")),
-        tuple(Column(what, what, FIB_CALLS) for what in ("schedule", "queue")),
+        f"When the fast path may not be taken. `alone`: fib({FIB}); `in turn`: {SHARED} pseudothreads that make {SHARED} calls each. "
+        "`schedule`: a subclass overrides it and passes everything on; `counting`: with *arguments, and counts; `closures`: it does the "
+        "recipe's whole work itself; `queue`: that is replaced by a collections.deque; `own append`: by one that counts. Figure: one call.",
+        _overriding("schedule", "counting", "closures", "queue", "own append"),
+        _overriding("schedule", "queue"),
         (RECIPE,),
+    ),
+    Workload(
+        "walk",
+        "The demonstration's walk, one coroutine a node of a syntax tree: as many files of the standard library as the column says, a "
+        "pseudothread for each. Figure: the whole walk.",
+        _numbered(1, 60),
+        _numbered(1, 20),
+        (RECIPE,),
+        seconds=2.0,
     ),
     Workload(
         "profile",

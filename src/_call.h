@@ -113,18 +113,15 @@ static PySendResult ct_call_resume(ct_Call *call, PyObject *value, PyObject **go
 /* From 3.12 on `yield from` and `await` take the value from a StopIteration only, and drop that at once, and then the call: so it is kept
    here till then, and not made anew each time. Whoever else asks holds the call and gets a StopIteration for good. */
 static PyObject *ct_stop(PyObject *awaited, PyObject *value, PyObject **held) {
-    PyObject *stop;
-    if (CT_FREE_THREADED || Py_REFCNT(awaited) > 1 || *held != NULL) stop = value == Py_None ? PyObject_CallNoArgs(PyExc_StopIteration) : PyObject_CallOneArg(PyExc_StopIteration, value);
-    else {
-        stop = ct_stop_kept;
+    PyObject *stop = ct_stop_kept;
+    if (CT_FREE_THREADED || Py_REFCNT(awaited) > 1 || *held != NULL) {
+        stop = value == Py_None ? PyObject_CallNoArgs(PyExc_StopIteration) : PyObject_CallOneArg(PyExc_StopIteration, value);
+        Py_DECREF(value);
+    } else if (stop != NULL || (stop = PyObject_CallNoArgs(PyExc_StopIteration)) != NULL) {
         ct_stop_kept = NULL;
-        if (stop == NULL) stop = PyObject_CallNoArgs(PyExc_StopIteration);
-        if (stop != NULL) {
-            Py_XSETREF(((PyStopIterationObject *)stop)->value, Py_NewRef(value));
-            *held = Py_NewRef(stop);
-        }
-    }
-    Py_DECREF(value);
+        Py_XSETREF(((PyStopIterationObject *)stop)->value, value);
+        *held = Py_NewRef(stop);
+    } else Py_DECREF(value);
     if (stop != NULL) ct_restore(stop);
     return NULL;
 }

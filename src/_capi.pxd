@@ -70,17 +70,6 @@ cdef extern from *:
     #define ct_prefetch(address) ((void)(address))
     #endif
     #define ct_send_of(type) ((type)->tp_as_async->am_send)
-    #if defined(CLOCK_MONOTONIC) && !defined(_WIN32)
-    static inline long long ct_now(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (long long)now.tv_sec * 1000000000 + now.tv_nsec;
-    }
-    #elif PY_VERSION_HEX >= 0x030D0000
-    static inline long long ct_now(void) { PyTime_t now; return PyTime_MonotonicRaw(&now) < 0 ? 0 : (long long)now; }
-    #else
-    #define ct_now() ((long long)_PyTime_GetMonotonicClock())
-    #endif
     static PyObject *ct_code_of(PyObject *coroutine) {
         if (!PyGen_CheckExact(coroutine) && !PyCoro_CheckExact(coroutine)) return NULL;
     #if PY_VERSION_HEX < 0x030C0000
@@ -97,7 +86,6 @@ cdef extern from *:
     """
     ctypedef enum PySendResult:
         PYGEN_RETURN
-        PYGEN_ERROR
         PYGEN_NEXT
     ctypedef struct PyFrameObject:
         pass
@@ -105,10 +93,10 @@ cdef extern from *:
     bint PyGen_CheckExact(PyObject*) noexcept
     bint PyCoro_CheckExact(PyObject*) noexcept
     bint ct_has_send(PyObject*) noexcept
+    PyObject* Py_NewRef(PyObject*) noexcept
     PyObject* ct_fetch() noexcept
     void ct_restore(PyObject*) noexcept
     PyObject* ct_stop_value(PyObject*) noexcept
-    long long ct_now() noexcept
     PyObject* ct_code_of(PyObject*) noexcept
     int PyGC_Enable() noexcept
     int PyGC_Disable() noexcept
@@ -132,7 +120,6 @@ cdef extern from *:
     void PyErr_SetObject(PyObject*, PyObject*) noexcept
     int PyErr_ExceptionMatches(PyObject*) noexcept
     PyObject* PyErr_Occurred() noexcept
-    PyObject* PyNumber_Index(PyObject*) noexcept
     PyObject* PyObject_GetAttr(PyObject*, PyObject*) noexcept
     int PyObject_GenericSetAttr(object, object, object) except -1
     Py_ssize_t PyBytes_GET_SIZE(PyObject*) noexcept
@@ -156,7 +143,6 @@ cdef extern from *:
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
-    long long PyLong_AsLongLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept
     PyObject* PyFloat_FromDouble(double) noexcept
     double Py_HUGE_VAL
@@ -177,7 +163,7 @@ cdef extern from *:
     unsigned long PyLong_AsUnsignedLong(PyObject*) noexcept
     PyTypeObject PyGen_Type
 
-cdef extern from "_lock.h":
+cdef extern from "_guard.h":
     bint CT_FREE_THREADED
     int CT_LEAVING  # the state of a pseudothread that somebody is just resuming
     int ct_throws
@@ -193,6 +179,16 @@ cdef extern from "_lock.h":
     void ct_put(PyObject**, PyObject*) noexcept
     PyObject* ct_exchange(PyObject*, PyObject**, PyObject*) noexcept
     PyObject* ct_ref(PyObject*, PyObject**) noexcept
+
+cdef extern from "_clock.h":
+    long long ct_now() noexcept
+    void ct_begin_clock() noexcept
+    void ct_measure_clock() noexcept
+
+cdef extern from "_throw.h":
+    void ct_know_all_ways() noexcept
+    PyObject* ct_inner_of(PyObject*) noexcept
+    PyObject* ct_throw_into(PyObject*, PyObject*) noexcept
 
 cdef extern from "_call.h":
     PyTypeObject ct_call_type
@@ -226,6 +222,12 @@ cdef extern from "_waiting.h":
     PyObject* ct_receive(PyObject*) noexcept
     PyObject* ct_send(PyObject*, bint*) noexcept
 
+cdef extern from "_locks.h":
+    PyTypeObject* ct_lock_type
+    PyTypeObject* ct_semaphore_type
+    int ct_know_locks(object, object, object) except -1
+    PyObject* ct_have(PyObject*, PyObject*) noexcept
+
 cdef extern from "_operation.h":
     ctypedef struct ct_Operation:
         PyObject* channel
@@ -242,7 +244,9 @@ cdef extern from "_operation.h":
         CT_WAIT, CT_DONE, CT_FAILED
     PyTypeObject* ct_operation_type
     int ct_promptly
+    ct_operate_function ct_operate_slowly
     PyObject* ct_operation(PyObject*, PyObject*, char) noexcept
-    int ct_make_operation(object, object, object, object, ct_operate_function, ct_method, ct_method, ct_method) except -1
+    int ct_make_operation(
+        object, object, object, object, ct_operate_function, ct_operate_function, ct_method, ct_method, ct_method) except -1
 
 ctypedef int (*clear_function)(PyObject*) noexcept

@@ -81,6 +81,27 @@ cdef class Channel:
 
 cdef int operate(ct_Operation* operation, PyObject** got) noexcept:
     """Do it, or say that it has to wait: CT_DONE with what it gives, CT_FAILED with the error, CT_WAIT."""
+    if CT_FREE_THREADED:
+        return attempt(operation, False, got)
+    cdef PyObject* channel = operation.channel
+    cdef PyObject* items = <PyObject*>(<Channel>channel).items
+    if operation.kind == CT_PUT:
+        if (<Channel>channel).room < 0 and (<Channel>channel).getters[0] == NULL and not (<Channel>channel).is_closed:
+            if (<Queue>items).ring != NULL and (<Queue>items).count <= (<Queue>items).mask:
+                (<Queue>items).ring[((<Queue>items).head + (<Queue>items).count) & (<Queue>items).mask] = Py_NewRef(operation.value)
+                (<Queue>items).count = (<Queue>items).count + 1
+                got[0] = Py_NewRef(Py_None)
+                return CT_DONE
+    elif (<Queue>items).count and (<Channel>channel).putters[0] == NULL:
+        got[0] = (<Queue>items).ring[(<Queue>items).head]
+        (<Queue>items).head = ((<Queue>items).head + 1) & (<Queue>items).mask
+        (<Queue>items).count = (<Queue>items).count - 1
+        return CT_DONE
+    return ct_operate_slowly(operation, got)
+
+
+cdef int operate_slowly(ct_Operation* operation, PyObject** got) noexcept:
+    """Do it, where somebody waits at the other end, or has to wait."""
     return attempt(operation, False, got)
 
 

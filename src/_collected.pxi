@@ -8,7 +8,6 @@ cdef traverseproc traverse_rest_of_queue = (<PyTypeObject*>Queue).tp_traverse
 cdef traverseproc traverse_rest_of_trampoline = (<PyTypeObject*>BaseTrampoline).tp_traverse
 cdef traverseproc traverse_rest_of_timers = (<PyTypeObject*>Timers).tp_traverse
 cdef traverseproc traverse_rest_of_channel = (<PyTypeObject*>Channel).tp_traverse
-cdef clear_function clear_rest_of_channel = <clear_function>(<PyTypeObject*>Channel).tp_clear
 cdef clear_function clear_rest_of_pseudothread = <clear_function>(<PyTypeObject*>Pseudothread).tp_clear
 cdef clear_function clear_rest_of_queue = <clear_function>(<PyTypeObject*>Queue).tp_clear
 cdef clear_function clear_rest_of_trampoline = <clear_function>(<PyTypeObject*>BaseTrampoline).tp_clear

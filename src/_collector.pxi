@@ -1,5 +1,7 @@
 """Classes Node and Collector. Part of `_ctrampoline.pyx`."""
 
+ct_begin_clock()
+
 cdef int RECURSION = 2  # so often a code may occur on the path of a node: then its next call goes to the node of its last occurrence
 
 
@@ -110,6 +112,8 @@ cdef class Collector:
             raise ValueError(f"Collector() takes how many events its timeline keeps, not {room}")
         self.clock, self.room, self.odd = clock, room, clock is not None or room
         self.top = Node.__new__(Node)
+        if clock is None:
+            ct_measure_clock()
 
     def __dealloc__(self):
         cdef size_t number

@@ -22,7 +22,7 @@ from weakref import ref
 from operator import index
 from contextvars import Context
 from time import monotonic as _monotonic
-from types import CoroutineType, GeneratorType, GenericAlias
+from types import GenericAlias
 
 from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
@@ -41,14 +41,14 @@ cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
 cdef double INTERVAL = 0.001
 cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
-cdef object throw_of_generator = GeneratorType.throw, throw_of_coroutine = CoroutineType.throw
+cdef object tail_call = TailCall
+ct_know_all_ways()
 cdef PyObject* newest = NULL  # of all trampolines, which are linked from here; not owned
 cdef object base_schedule  # set at the end, when the class is there
 cdef str word_send = "send", word_throw = "throw", word_suspend = "suspend", word_resume = "resume", word_schedule = "schedule"
 cdef str word_note = "_note"
 cdef str word_value = "value"
 cdef str word_qualname = "__qualname__"
-cdef str word_yieldfrom = "gi_yieldfrom", word_await = "cr_await"
 cdef str word_append = "append", word_popleft = "popleft", word_wait = "_wait"
 cdef str word_at_once = "at_once", word_take_back = "take_back", word_adapt = "_adapt", word_root = "_root"
 cdef str word_look = "_look", word_withdraw = "withdraw", word_interruption = "_interruption"

@@ -48,7 +48,7 @@ cdef int resume_oddly(Pseudothread p, PyObject* coroutine, PyObject* sent, PyObj
         if not see(p, began, True):
             return resume_specially(p, coroutine, sent, got)
     elif p.levels.depth == 0:  # added by another thread
-        count_in(p, p.levels.since, False)
+        count_in(p, p.levels.since, False, False)
         if p.levels.depth == 0:
             p.special &= ~COLLECTED
             return resume_specially(p, coroutine, sent, got)
@@ -293,11 +293,12 @@ cdef void settle_levels(Levels* levels, long long now) noexcept:
 
 cdef bint see(Pseudothread p, long long now, bint older) noexcept:
     """Make the Levels of `p`, which is new or older than the collecting. Return False if there is no memory for it."""
+    cdef bint counted = p.levels != NULL and p.levels.depth == p.depth + p.levels.linked + 1
     p.special |= COLLECTED
     if not new_levels(p, now):
         p.special &= ~COLLECTED
         return False
-    count_in(p, now, older)
+    count_in(p, now, older, counted)
     if p.levels.depth == 0:
         p.special &= ~COLLECTED
     return p.levels.depth != 0
@@ -318,7 +319,7 @@ cdef bint new_levels(Pseudothread p, long long now) noexcept:
     return True
 
 
-cdef void count_in(Pseudothread p, long long now, bint older) noexcept:
+cdef void count_in(Pseudothread p, long long now, bint older, bint counted) noexcept:
     cdef Levels* levels = p.levels
     cdef Collector collector = <Collector>levels.collector
     collector.number += 1
@@ -331,7 +332,7 @@ cdef void count_in(Pseudothread p, long long now, bint older) noexcept:
         stack = (<object>p).stack
         levels.linked = len(stack) - p.depth - 1
         for coroutine in stack:
-            begun = older and (<PyObject*>coroutine != p.top or has_begun(coroutine))
+            begun = older and (counted or <PyObject*>coroutine != p.top or has_begun(coroutine))
             push_level(levels, <PyObject*>coroutine, now, begun)
     except BaseException as error:  # no memory, or Ctrl-C
         keep_failure(collector, error)

@@ -17,12 +17,19 @@ enum { CT_PUT, CT_GET, CT_NEXT };
 enum { CT_WAIT, CT_DONE, CT_FAILED };
 
 static PyTypeObject *ct_operation_type;
-static int (*ct_operate)(ct_Operation *operation, PyObject **got);
+static int (*ct_operate)(ct_Operation *operation, PyObject **got), (*ct_operate_slowly)(ct_Operation *operation, PyObject **got);
 static PyObject *ct_suspension_iter, *ct_operation_told, *ct_no_copy;  /* functions in Python */
 static CT_EACH_THREAD int ct_promptly;  /* how many more may be done at once in this turn */
 #if !CT_FREE_THREADED
 static ct_Operation *ct_operations[64];  /* let go, to be used again */
 static int ct_operations_kept;
+#endif
+
+/* Have an object that is being deallocated begin anew, with one reference. */
+#if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
+#define ct_revive(object) _Py_NewReference((PyObject *)(object))
+#else
+#define ct_revive(object) Py_SET_REFCNT((PyObject *)(object), 1)
 #endif
 
 static PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
@@ -53,27 +60,33 @@ static int ct_operation_traverse(ct_Operation *operation, visitproc visit, void 
     return 0;
 }
 
+/* What is rarely there when one is let go. */
+static void ct_operation_clear(ct_Operation *operation) {
+    PyObject *pseudothread = operation->pseudothread, *stop = operation->stop;
+    operation->pseudothread = operation->stop = NULL;
+    if (stop != NULL) ct_drop_stop(stop);
+    Py_XDECREF(pseudothread);
+}
+
 /* One that is kept has a reference, ours, and stays tracked by the garbage collector: that saves a third of what making one costs. */
 static void ct_operation_dealloc(ct_Operation *operation) {
-    PyObject *channel = operation->channel, *value = operation->value, *pseudothread = operation->pseudothread, *stop = operation->stop;
+    PyObject *channel = operation->channel, *value = operation->value;
     if (*(PyObject **)((char *)operation + ct_operation_type->tp_weaklistoffset) != NULL) PyObject_ClearWeakRefs((PyObject *)operation);
-    operation->channel = operation->value = operation->pseudothread = operation->stop = NULL;
+    operation->channel = operation->value = NULL;
     operation->yielded = 0;
+    ct_revive(operation);
+    if (operation->stop != NULL || operation->pseudothread != NULL) ct_operation_clear(operation);
 #if !CT_FREE_THREADED
-    if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) {
-        _Py_NewReference((PyObject *)operation);
-        ct_operations[ct_operations_kept++] = operation;
-    } else
+    if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) ct_operations[ct_operations_kept++] = operation;
+    else
 #endif
     {
         PyObject_GC_UnTrack(operation);
         PyObject_GC_Del(operation);
         Py_DECREF(ct_operation_type);
     }
-    if (stop != NULL) ct_drop_stop(stop);
     Py_XDECREF(value);
-    Py_XDECREF(pseudothread);
-    Py_XDECREF(channel);
+    Py_DECREF(channel);
 }
 
 /* To await it once more while it is awaited is what it is with any Suspension. */
@@ -82,23 +95,21 @@ static PyObject *ct_operation_iter(ct_Operation *operation) {
 }
 
 static PySendResult ct_operation_resume(ct_Operation *operation, PyObject *value, PyObject **got) {
-    int how;
-    if (operation->yielded) {
-        operation->yielded = 0;
-        *got = Py_NewRef(value);
-        return PYGEN_RETURN;
-    }
-    if (ct_promptly > 0) {
-        how = ct_operate(operation, got);
+    int how = CT_WAIT;
+    if (!operation->yielded) {
+        if (ct_promptly > 0) how = ct_operate(operation, got);
         if (how == CT_DONE) {
             ct_promptly--;
             return PYGEN_RETURN;
         }
         if (how == CT_FAILED) Py_DECREF(*got);  /* the core asks again, and throws it */
+        operation->yielded = 1;
+        *got = Py_NewRef(operation);
+        return PYGEN_NEXT;
     }
-    operation->yielded = 1;
-    *got = Py_NewRef(operation);
-    return PYGEN_NEXT;
+    operation->yielded = 0;
+    *got = Py_NewRef(value);
+    return PYGEN_RETURN;
 }
 
 static PyObject *ct_operation_send(ct_Operation *operation, PyObject *value) {
@@ -173,8 +184,8 @@ static PyObject *ct_operation_reduce(PyObject *operation, PyObject *nothing) {
 }
 
 /* Make the type. `suspend`, `withdraw` and `take_back` are what the core asks a suspension for. */
-static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *told, PyObject *no_copy, int (*operate)(ct_Operation *, PyObject **), PyCFunction suspend,
-                             PyCFunction withdraw, PyCFunction take_back) {
+static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *told, PyObject *no_copy, int (*operate)(ct_Operation *, PyObject **),
+                             int (*operate_slowly)(ct_Operation *, PyObject **), PyCFunction suspend, PyCFunction withdraw, PyCFunction take_back) {
     static PyMethodDef methods[] = {
         {"send", (PyCFunction)ct_operation_by_hand, METH_O, NULL},
         {"throw", (PyCFunction)(void (*)(void))ct_operation_throw, METH_FASTCALL, NULL},
@@ -202,7 +213,7 @@ static int ct_make_operation(PyObject *suspension, PyObject *channel, PyObject *
     };
     PyObject *bases = PyTuple_Pack(1, suspension);
     methods[4].ml_meth = suspend, methods[5].ml_meth = withdraw, methods[6].ml_meth = take_back;
-    ct_operate = operate;
+    ct_operate = operate, ct_operate_slowly = operate_slowly;
     ct_operation_told = Py_NewRef(told);
     ct_no_copy = Py_NewRef(no_copy);
     ct_suspension_iter = PyObject_GetAttrString(suspension, "__iter__");

@@ -265,6 +265,8 @@ cdef inline PyObject* suspend(BaseTrampoline t, Pseudothread p, PyObject* suspen
     cdef PyObject* failure = NULL
     if Py_TYPE(suspension) == ct_sleep_type:
         return fall_asleep(t, p, suspension)
+    if Py_TYPE(suspension) == ct_operation_type:
+        return begin_operation(p, <ct_Operation*>suspension)
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
         return join(p, <Pseudothread>suspension)
     if Py_TYPE(suspension) == ct_limit_type:

@@ -58,10 +58,8 @@ cdef int throw_into(PyObject* coroutine, PyObject* error, PyObject** got) noexce
         got[0] = dropped(PyObject_CallFunctionObjArgs(<PyObject*>end_of_call, coroutine, NULL))
         if got[0] != NULL:
             return ERROR
-    if PyGen_CheckExact(coroutine):
-        got[0] = throw_with(<PyObject*>throw_of_generator, coroutine, error)
-    elif PyCoro_CheckExact(coroutine):
-        got[0] = throw_with(<PyObject*>throw_of_coroutine, coroutine, error)
+    if PyGen_CheckExact(coroutine) or PyCoro_CheckExact(coroutine):
+        got[0] = ct_throw_into(coroutine, error)
     else:
         got[0] = PyObject_CallMethodOneArg(coroutine, <PyObject*>word_throw, error)
     return NEXT if got[0] != NULL else raised(got)
@@ -71,18 +69,12 @@ cdef bint delegates(PyObject* coroutine) noexcept:
     """Return whether `coroutine` stands at a `yield from` or `await`, but of a `call()`: that has no frame. One of the user's class may."""
     if not PyGen_CheckExact(coroutine) and not PyCoro_CheckExact(coroutine):
         return True
-    cdef PyObject* inner = PyObject_GetAttr(coroutine, <PyObject*>(word_await if PyCoro_CheckExact(coroutine) else word_yieldfrom))
+    cdef PyObject* inner = ct_inner_of(coroutine)
     if inner == NULL:
         PyErr_Clear()
         return False
     Py_DECREF(<object>inner)
     return inner != Py_None and Py_TYPE(inner) != &ct_call_type and Py_TYPE(inner) != ct_operation_type
-
-
-cdef inline PyObject* throw_with(PyObject* method, PyObject* coroutine, PyObject* error) noexcept:
-    cdef PyObject* arguments[2]
-    arguments[0], arguments[1] = coroutine, error
-    return PyObject_Vectorcall(method, arguments, 2, NULL)
 
 
 cdef int raised(PyObject** got) noexcept:
@@ -119,6 +111,8 @@ cdef inline int meaning(PyObject** got) noexcept:
         return GIVE
     if Py_TYPE(got[0]) == ct_read_type or Py_TYPE(got[0]) == ct_write_type:
         return WAIT
+    if Py_TYPE(got[0]) == ct_lock_type or Py_TYPE(got[0]) == ct_semaphore_type:
+        return PROMPT
     known = PyDict_GetItemWithError(<PyObject*>kinds, <PyObject*>Py_TYPE(got[0]))
     if known != NULL:
         return <int>PyLong_AsLong(known)
@@ -197,6 +191,11 @@ cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexce
             p.special |= THROWING
         set_result(sent, instead)
         return True
+    if Py_TYPE(suspension) == ct_lock_type or Py_TYPE(suspension) == ct_semaphore_type:
+        instead = ct_have(suspension, <PyObject*>p)
+        if instead != NULL:
+            set_result(sent, instead)
+            return True
     instead = PyObject_CallMethodOneArg(suspension, <PyObject*>word_at_once, <PyObject*>p)
     if instead == Py_NotImplemented:
         Py_DECREF(<object>instead)
@@ -218,7 +217,7 @@ cdef int rooted(BaseTrampoline t, PyObject** got) noexcept:
 
 cdef int caught(PyObject** got) noexcept:
     """Say what an error means: ERROR, or TAIL, with the coroutine of a TailCall in its place."""
-    if not PyErr_GivenExceptionMatches(got[0], <PyObject*>TailCall):
+    if not PyErr_GivenExceptionMatches(got[0], <PyObject*>tail_call):
         return ERROR
     error = <object>got[0]
     try:

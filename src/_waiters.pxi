@@ -65,8 +65,9 @@ cdef int hand(ct_Operation** ends, ct_Operation* operation, PyObject* value, PyO
         return 0
     if value == NULL:
         p.special &= ~PROMPTLY
-    unchain(ends, operation)
-    Py_DECREF(<object>operation)  # which the list had; what the pseudothread had of it goes at the end
+    if ends != NULL:
+        unchain(ends, operation)
+        Py_DECREF(<object>operation)  # which the list had; what the pseudothread had of it goes at the end
     given[0] = <PyObject*>p
     return 1
 
@@ -187,6 +188,25 @@ cdef int waiting_at(Channel channel, ct_Operation** ends):
         operation = operation.after
     ct_unlock(<PyObject*>channel)
     return count
+
+
+cdef PyObject* begin_operation(Pseudothread p, ct_Operation* operation) noexcept:
+    """Do what `suspend()` of `operation` does, without a call of that or of `resume()`. Return an error or NULL."""
+    cdef PyObject* got = NULL
+    cdef PyObject* given = NULL
+    cdef PyObject* failure = NULL
+    cdef int how
+    if CT_FREE_THREADED or operation.waits:
+        return dropped(suspend_operation(<PyObject*>operation, <PyObject*>p))
+    set_result(&operation.pseudothread, Py_NewRef(<PyObject*>p))
+    how = attempt(operation, True, &got)
+    if how == CT_WAIT:
+        return NULL
+    if how == CT_FAILED:
+        return got
+    hand(NULL, operation, got if operation.kind != CT_PUT else NULL, &given, &failure)
+    Py_DECREF(<object>got)
+    return queue_handed(p, operation) if given != NULL else failure
 
 
 cdef PyObject* suspend_operation(PyObject* self, PyObject* who) noexcept:
@@ -311,5 +331,11 @@ def _tell_operation(operation):
     return tell_operation(operation)
 
 
-ct_make_operation(Suspension, Channel, _tell_operation, no_copy, operate, suspend_operation, withdraw_operation, take_back_operation)
+ct_make_operation(
+    Suspension, Channel, _tell_operation, no_copy, operate, operate_slowly, suspend_operation, withdraw_operation, take_back_operation)
 del _tell_operation
+
+
+def _know_locks(lock, semaphore, held):
+    """Take notice of the classes of what can be had, and of what gives it back."""
+    ct_know_locks(lock, semaphore, held)

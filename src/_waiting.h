@@ -5,6 +5,15 @@ it is left to the methods in Python; in free-threaded CPython, too, where anothe
 
 #define ct_slot(object, offset) (*(PyObject **)((char *)(object) + (offset)))
 
+static int ct_offset(PyObject *type, const char *name, Py_ssize_t *offset) {
+    PyObject *found = PyObject_GetAttrString(type, name);
+    int good = found != NULL && Py_TYPE(found) == &PyMemberDescr_Type;
+    if (good) *offset = ((PyMemberDescrObject *)found)->d_member->offset;
+    Py_XDECREF(found);
+    if (found != NULL && !good) PyErr_Format(PyExc_TypeError, "%R has no slot for %s", type, name);
+    return good ? 0 : -1;
+}
+
 static PyTypeObject *ct_read_type, *ct_write_type, *ct_socket_type, *ct_reactor_type, *ct_watched_type;  /* NULL: not known */
 static PyCFunction ct_fileno;
 static PyObject *ct_written;  /* the set of sockets to which something is left to be written */
@@ -16,15 +25,6 @@ static Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_watched_file, ct_watche
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-static int ct_offset(PyObject *type, const char *name, Py_ssize_t *offset) {
-    PyObject *found = PyObject_GetAttrString(type, name);
-    int good = found != NULL && Py_TYPE(found) == &PyMemberDescr_Type;
-    if (good) *offset = ((PyMemberDescrObject *)found)->d_member->offset;
-    Py_XDECREF(found);
-    if (found != NULL && !good) PyErr_Format(PyExc_TypeError, "%R has no slot for %s", type, name);
-    return good ? 0 : -1;
-}
 
 static int ct_know_streams(PyObject *read, PyObject *write, PyObject *socket, PyObject *written) {
     PyObject *fileno = PyObject_GetAttrString(socket, "fileno");

@@ -108,6 +108,14 @@ def core(request):
     return load(request.param)
 
 
+@pytest.fixture(params=CORES)
+def environment(request):
+    """What an example is run with, one core after the other."""
+    from processes import on
+
+    return on(request.param)
+
+
 class Park(trampoline.Suspension):
     """Parks until the test itself resumes it: `last` is the pseudothread."""
 
@@ -203,3 +211,11 @@ def collector(core, clock):
     assert core.module.collect(collector) is None
     yield collector
     core.module.collect(None)
+
+
+@pytest.fixture
+def nothing_left(core):
+    """No test leaves a collector to the next one."""
+    yield
+    core.module.collect_threads(None)
+    assert core.module.collect(None) is None

@@ -4,6 +4,7 @@
 collector (a name that occurs twice on a path already goes to the node of its last occurrence), and are otherwise none of its code.
 """
 
+import contextlib
 import sys
 from collections import Counter
 
@@ -32,6 +33,16 @@ def takes(clock, before, callee=None, after=0):
     got = (yield callee) if callee is not None else None
     clock.now += after
     return got
+
+
+@contextlib.contextmanager
+def collecting(core, collector):
+    """Collect on this thread."""
+    before = core.module.collect(collector)
+    try:
+        yield collector
+    finally:
+        assert core.module.collect(before) is collector
 
 
 def nodes(collector):

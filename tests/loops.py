@@ -40,3 +40,14 @@ class Inside:
         assert not left, f"left: {left}"
         assert not self.reported, f"reported: {self.reported}"
         return value
+
+
+def tree(depth):
+    if not depth:
+        yield 1
+    yield (yield tree(depth - 1)) + (yield tree(depth - 1))
+
+
+async def native(result):
+    await asyncio.sleep(0)
+    return result

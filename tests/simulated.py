@@ -103,12 +103,6 @@ def up(seconds):
     return f"the {float(seconds)!r} seconds of timeout() were up"
 
 
-def outcome(t, coroutine):
-    p = t.add(coroutine)
-    t.run()
-    return p.result()
-
-
 async def native(t):
     await sleep(2)
     return t.reactor.now

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from coroutines import Own
 
 import trampoline
 from trampoline import aio, call, sleep
@@ -18,13 +19,6 @@ from trampoline import aio, call, sleep
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PATIENCE = 30  # seconds
 LATE = (TimeoutError, asyncio.TimeoutError)  # two classes on Python 3.10
-
-
-class Own(trampoline.Suspension):
-    """Goes on at once with the pseudothread."""
-
-    def suspend(self, pseudothread):
-        pseudothread.resume(pseudothread)
 
 
 @contextlib.asynccontextmanager

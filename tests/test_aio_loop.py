@@ -8,6 +8,7 @@ import sys
 import threading
 
 import pytest
+from coroutines import Own
 from wires import pair
 
 import trampoline
@@ -15,13 +16,6 @@ from trampoline import aio, in_thread, nonblocking_accept, nonblocking_connect, 
 from trampoline._guest import Guest
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the loops of Windows cannot watch the descriptor of a selector")
-
-
-class Own(trampoline.Suspension):
-    """Goes on at once with the pseudothread."""
-
-    def suspend(self, pseudothread):
-        pseudothread.resume(pseudothread)
 
 
 def one():

@@ -2,15 +2,10 @@
 
 import contextvars
 
+from exchanges import started
+
 import trampoline
 from trampoline import Lock
-
-
-def started(t, *coroutines):
-    """Add the coroutines and run as far as they go."""
-    added = [t.add(coroutine) for coroutine in coroutines]
-    t.run()
-    return added
 
 
 class Counter(trampoline.Suspension):

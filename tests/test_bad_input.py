@@ -9,21 +9,9 @@ from functools import partial
 
 import pytest
 from conftest import Park
+from coroutines import native, value, waits
 
 import trampoline
-
-
-def value(result):
-    yield result
-
-
-async def native(result):
-    return result
-
-
-def failing(error):
-    raise error
-    yield
 
 
 def call_in_run(t, act):
@@ -42,7 +30,7 @@ ADD = {
     "coroutine function": (native, "native is a coroutine function that was not called: write native(...)"),
     "method": (Shop().generator_method, "Shop.generator_method is a generator function that was not called"),
     "plain function": (len, "not <built-in function len>"),
-    "lambda": (lambda: 1, "not <function <lambda>"),
+    "lambda": (lambda: 1, ": call it, if it returns one"),
     "number": (42, "not 42"),
     "none": (None, "not None"),
     "text": ("text", "not 'text'"),
@@ -106,7 +94,7 @@ MISUSES = {
 def test_misuse(core, what):
     act, kind, text = MISUSES[what]
     t = core.Trampoline()
-    p = t.add(park_and_return(Park()), name="parked")
+    p = t.add(waits(Park()), name="parked")
     t.run()
     first, last = t.add(value("first")), t.add(value("last"))
     before = list(t.queue)
@@ -117,10 +105,6 @@ def test_misuse(core, what):
     p.resume("resumed")
     assert t.run() == "resumed"
     assert (first.result(), last.result()) == ("first", "last")
-
-
-def park_and_return(suspension):
-    return (yield suspension)
 
 
 def test_what_is_not_callable_in_a_foreign_queue(core):

@@ -6,26 +6,9 @@ import sys
 import weakref
 
 import pytest
-from counting import Clock, nodes, rows, takes
+from counting import Clock, collecting, nodes, rows, takes
 
-
-@pytest.fixture(autouse=True)
-def nothing_left(core):
-    """No test leaves a collector to the next one."""
-    yield
-    core.module.collect_threads(None)
-    left = core.module.collect(None)
-    assert left is None
-
-
-@contextlib.contextmanager
-def collecting(core, collector):
-    """Collect on this thread."""
-    before = core.module.collect(collector)
-    try:
-        yield collector
-    finally:
-        assert core.module.collect(before) is collector
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 class BadClock:

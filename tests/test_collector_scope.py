@@ -1,32 +1,14 @@
 """What a collector counts for: threads, trampolines, the time between start and stop; and what becomes of it, its clock and what it saw."""
 
-import contextlib
 import threading
 
 import pytest
 from conftest import REFERENCE_COUNTS
-from counting import Clock, check_laws, rows, takes
+from counting import Clock, check_laws, collecting, rows, takes
 
 import trampoline
 
-
-@pytest.fixture(autouse=True)
-def nothing_left(core):
-    """No test leaves a collector to the next one."""
-    yield
-    core.module.collect_threads(None)
-    left = core.module.collect(None)
-    assert left is None
-
-
-@contextlib.contextmanager
-def collecting(core, collector):
-    """Collect on this thread."""
-    before = core.module.collect(collector)
-    try:
-        yield collector
-    finally:
-        assert core.module.collect(before) is collector
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def test_collect_returns_the_one_before(core):
@@ -275,3 +257,24 @@ def test_one_thread_at_a_time(core):
     with collecting(core, collector):
         core.Trampoline().add(root()).trampoline.run()
     assert len(refused) == 2
+
+
+def test_a_call_is_counted_once(core):
+    """Added where one collector counts, called there once, and taken over by another each time before its first turn."""
+    clock = Clock()
+    first, second, third = (core.module.Collector(clock) for _ in range(3))
+    t = core.Trampoline()
+
+    def root():
+        t.stop()
+        yield takes(clock, 1)
+
+    with collecting(core, first):
+        t.add(root())
+    with collecting(core, second):
+        t.run()
+    with collecting(core, third):
+        t.run()
+    assert rows(first, "calls", "partial", "resumes") == {"root": {"calls": 1}}
+    assert rows(second, "calls", "partial", "resumes") == {"root": {"partial": 1, "resumes": 1}, "root/takes": {"calls": 1}}
+    assert rows(third, "calls", "partial", "resumes") == {"root": {"partial": 1, "resumes": 1}, "root/takes": {"partial": 1, "resumes": 1}}

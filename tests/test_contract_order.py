@@ -5,29 +5,16 @@ that are coroutines, suspensions) is held against the words of the contract: a y
 the caller once; `run()` returns what the last entry returned.
 """
 
-import collections.abc
 import sys
 
 import pytest
+from coroutines import failing, returned, value
 
 from trampoline._recipe import Mended
 
 ON_CPYTHON = sys.implementation.name == "cpython"
+
 ENDINGS = [KeyboardInterrupt, SystemExit, GeneratorExit]
-
-
-def value(result):
-    yield result
-
-
-def returned(result):
-    return result
-    yield
-
-
-def failing(error):
-    raise error
-    yield
 
 
 def errors_and_finally(t, log):
@@ -151,68 +138,6 @@ def test_same_order_as_the_recipe(core, program):
     assert record(program, core.Trampoline()) == record(program, Mended())
 
 
-class Plain(collections.abc.Generator):
-    """A coroutine that is neither a generator nor native, and has no other method."""
-
-    def __init__(self, result):
-        self.result = result
-
-    def send(self, sent):
-        return self.result
-
-    def throw(self, kind, value=None, traceback=None):
-        raise kind
-
-
-class Awaited(collections.abc.Coroutine):
-    def __init__(self, result):
-        self.result = result
-
-    def __await__(self):
-        return self
-
-    def send(self, sent):
-        raise StopIteration(self.result)
-
-    def throw(self, kind, value=None, traceback=None):
-        raise kind
-
-    def close(self):
-        pass
-
-
-async def native(result):
-    return result
-
-
-@pytest.mark.parametrize("make", [value, returned, native, Plain, Awaited])
-def test_every_kind_of_coroutine_is_called(core, make):
-    def root():
-        got = yield make(5)
-        yield got + 1
-
-    t = core.Trampoline()
-    t.add(root())
-    assert t.run() == 6
-    alone = t.add(make(7))
-    assert t.run() == alone.result() == 7
-
-
-async def agen():
-    yield 1
-
-
-@pytest.mark.parametrize("what", [None, 0, "text", (), [1], value, native, agen, iter([1]), range(3), object, Ellipsis, Plain, 1.5])
-def test_anything_else_is_a_result(core, what):
-    def root():
-        yield [(yield value(what))]
-
-    t = core.Trampoline()
-    t.add(root())
-    (got,) = t.run()
-    assert got is what
-
-
 def test_a_result_lets_go_and_does_not_close(core):
     log = []
 
@@ -302,15 +227,6 @@ def test_an_error_out_of_a_root_leaves_run_and_all_else_stays(core, kind):
     assert list(t.queue) == [last]
     assert t.running is False
     assert t.run() == 3
-
-
-def test_a_stop_iteration_is_an_error_of_a_generator_and_the_return_of_a_class(core):
-    t = core.Trampoline()
-    t.add(failing(StopIteration(1)))
-    with pytest.raises(RuntimeError, match="StopIteration"):
-        t.run()
-    t.add(Awaited("returned"))
-    assert t.run() == "returned"
 
 
 def test_run_returns_what_the_last_entry_returned(core):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import CORES
-from test_examples import EXAMPLES, on
+from processes import EXAMPLES, on
 
 pytest.importorskip("distributed", reason="distributed is in the extra `dask`, not in `test`")
 Image = pytest.importorskip("PIL.Image", reason="Pillow is there for CPython alone")

@@ -158,24 +158,38 @@ def test_ps_refuses_where_it_cannot_attach(capsys, monkeypatch):
 
 
 def test_ps_says_why_it_could_not(capsys, monkeypatch):
+    mine = os.getpid()
     for error, why in (
-        (ProcessLookupError(), "there is no process 7"),
-        (PermissionError(1, "Operation not permitted"), "cannot attach to process 7: .*Operation not permitted.* It must be of CPython 3"),
-        (RuntimeError("another version"), "cannot attach to process 7: another version"),
+        (ProcessLookupError(), f"there is no process {mine}"),
+        (PermissionError(1, "Not permitted"), f"cannot attach to process {mine}: .*Not permitted.* It must be of CPython 3"),
+        (RuntimeError("another version"), f"cannot attach to process {mine}: another version"),
     ):
 
         def refuses(number, script, error=error):
-            assert (number, os.path.exists(script)) == (7, True)
+            assert (number, os.path.exists(script)) == (mine, True)
             raise error
 
         monkeypatch.setattr(sys, "remote_exec", refuses, raising=False)
-        assert command_line.main(["ps", "7"]) == 2
+        assert command_line.main(["ps", str(mine)]) == 2
         assert re.search(why, capsys.readouterr().err)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process cannot be asked whether it exists")
+def test_ps_of_a_process_that_has_ended(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "remote_exec", lambda number, script: pytest.fail("asked"), raising=False)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert _ps.ps(ended.pid) == 2
+    assert f"there is no process {ended.pid}" in capsys.readouterr().err
 
 
 def test_ps_runs_its_lines_there_and_prints_the_answer(core, capsys, monkeypatch):
     def root():
+        asks()
         yield
+
+    def asks():
+        assert command_line.main(["ps", str(os.getpid()), "--locals"]) == 0
 
     def attaches(number, script):
         with open(script, encoding="utf-8") as file:
@@ -184,12 +198,24 @@ def test_ps_runs_its_lines_there_and_prints_the_answer(core, capsys, monkeypatch
     t = core.Trampoline()
     t.add(root(), name="found by ps")
     monkeypatch.setattr(sys, "remote_exec", attaches, raising=False)
-    assert command_line.main(["ps", "7", "--locals"]) == 0
+    asks()
     assert "found by ps, queued, added at " in capsys.readouterr().out
+    t.run()
+    told = capsys.readouterr().out
+    assert "found by ps, running, added at " in told
+    assert re.search(r"in the functions\n  File .*, in .*asks\n", told)
+    assert "in ask\n" not in told  # its own lines
     monkeypatch.setattr(sys, "remote_exec", lambda number, script: None)
-    assert _ps.ps(7, seconds=0.01) == 2
+    assert _ps.ps(os.getpid(), seconds=0.01) == 2
     assert "did not come to a line of Python within 0.01 s" in capsys.readouterr().err
-    t.close()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self") or os.name != "posix" or os.geteuid() != 0, reason="takes root, and Linux")
+def test_ps_gives_the_folder_to_the_user_of_the_process(tmp_path):
+    with subprocess.Popen(["sleep", "60"], user=65534) as other:
+        _ps._give(str(tmp_path), other.pid)
+        other.kill()
+    assert tmp_path.stat().st_uid == 65534
 
 
 @pytest.mark.skipif(sys.version_info < (3, 14), reason="attaching takes CPython 3.14")

@@ -10,12 +10,9 @@ from itertools import count
 from multiprocessing import get_context
 
 import pytest
+from coroutines import Mishap, outcome, waits
 
 from trampoline import gather, map_in, run_in, sleep, timeout
-
-
-class Mishap(Exception):
-    """What fails."""
 
 
 class ByHand:
@@ -43,16 +40,6 @@ def threads():
         yield made
 
 
-def run(t, coroutine):
-    p = t.add(coroutine)
-    t.run()
-    return p.result()
-
-
-def yields(waited):
-    return (yield waited)
-
-
 def fails(word):
     raise Mishap(word)
 
@@ -70,7 +57,7 @@ def test_to_yield_a_future_waits_for_it(t, threads):
             yield sleep(0.001)
         may_end.set()
 
-    p = t.add(yields(threads.submit(blocks)))
+    p = t.add(waits(threads.submit(blocks)))
     t.add(other())
     t.run()
     assert p.result() == "result"
@@ -79,8 +66,8 @@ def test_to_yield_a_future_waits_for_it(t, threads):
 def test_a_future_that_is_done(t):
     future = Future()
     future.set_result(5)
-    assert run(t, yields(future)) == 5
-    assert run(t, yields(gather(future, future))) == [5, 5]
+    assert outcome(t, waits(future)) == 5
+    assert outcome(t, waits(gather(future, future))) == [5, 5]
 
 
 def test_its_error_arrives_at_the_yield_and_does_not_grow(t):
@@ -117,7 +104,7 @@ def test_a_future_that_is_cancelled(t, when):
 
     if when == "before":
         future.cancel()
-    p = t.spawn(yields(future))
+    p = t.spawn(waits(future))
     t.add(cancels())
     t.run()
     with pytest.raises(CancelledError, match="was cancelled"):
@@ -149,7 +136,7 @@ def test_who_waits_no_longer_cancels_it(t, way):
 
 def test_a_future_that_nobody_ends_is_no_deadlock(t):
     with pytest.raises(TimeoutError):  # another thread might
-        run(t, yields(timeout(0.01, Future())))
+        outcome(t, waits(timeout(0.01, Future())))
 
 
 def test_run_in(t, threads):
@@ -170,7 +157,7 @@ def test_run_in(t, threads):
 def test_run_in_is_cancelled_with_who_waits(t):
     executor = ByHand()
     with pytest.raises(TimeoutError):
-        run(t, yields(timeout(0.001, run_in(executor, len, "abc"))))
+        outcome(t, waits(timeout(0.001, run_in(executor, len, "abc"))))
     (future,) = executor.submitted
     assert future.cancelled()
 
@@ -178,7 +165,7 @@ def test_run_in_is_cancelled_with_who_waits(t):
 def test_run_in_shared_by_two(t):
     shared, executor = None, ByHand()
     shared = run_in(executor, len, "abc")
-    p, q = t.spawn(yields(shared)), t.spawn(yields(shared))
+    p, q = t.spawn(waits(shared)), t.spawn(waits(shared))
     t.add(makes(executor, 0))
     t.run()
     assert p.result() == 3
@@ -194,7 +181,7 @@ def makes(executor, *numbers):
 
 def test_processes(t):
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
-        assert run(t, yields(run_in(processes, pow, 2, 10))) == 1024
+        assert outcome(t, waits(run_in(processes, pow, 2, 10))) == 1024
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL")
@@ -214,7 +201,7 @@ def test_a_broken_process_pool(t):
         return found
 
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
-        assert run(t, root()) == ["broken"] * 4
+        assert outcome(t, root()) == ["broken"] * 4
 
 
 def die(*_):
@@ -231,7 +218,7 @@ def collects(results, found):
 
 def test_map_in_gives_the_results_in_order(t, threads):
     found = []
-    run(t, collects(map_in(threads, str, range(100), 7), found))
+    outcome(t, collects(map_in(threads, str, range(100), 7), found))
     assert found == [str(i) for i in range(100)]
 
 
@@ -239,7 +226,7 @@ def test_map_in_in_a_native_coroutine(t, threads):
     async def root():
         return [result async for result in map_in(threads, str, range(10), 3)]
 
-    assert run(t, root()) == [str(i) for i in range(10)]
+    assert outcome(t, root()) == [str(i) for i in range(10)]
 
 
 def test_map_in_makes_so_many_calls_at_a_time(t):
@@ -270,7 +257,7 @@ def test_map_in_makes_so_many_calls_at_a_time(t):
             executor.submitted[number].made()
 
     t.add(others())
-    assert run(t, root()) == "4"
+    assert outcome(t, root()) == "4"
     assert asked == [0, 1, 2, 3, 4, 5, 6]
     assert [future.cancelled() for future in executor.submitted] == [False] * 5 + [True] * 2
 
@@ -285,7 +272,7 @@ def test_map_in_goes_on_after_an_error(t, threads):
                 found.append("error")
         return found
 
-    assert run(t, root()) == [1, "error", 3]
+    assert outcome(t, root()) == [1, "error", 3]
 
 
 @pytest.mark.parametrize("of", ["items", "submit"])
@@ -312,7 +299,7 @@ def test_what_items_or_submit_raise_comes_behind_the_results_before_it(t, thread
                 found.append(str(error))
         return found
 
-    assert run(t, root()) == (["0", "1", "of submit", "3"] if of == "submit" else ["0", "1", "of items"])
+    assert outcome(t, root()) == (["0", "1", "of submit", "3"] if of == "submit" else ["0", "1", "of items"])
 
 
 @pytest.mark.parametrize("way", ["timeout", "close", "break", "error"])
@@ -361,7 +348,7 @@ def test_a_forgotten_yield_in_map_in_is_named(t):
 
 def test_an_empty_map_in(t, threads):
     found = []
-    run(t, collects(map_in(threads, str, [], 4), found))
+    outcome(t, collects(map_in(threads, str, [], 4), found))
     assert found == []
 
 

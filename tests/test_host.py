@@ -1,22 +1,20 @@
-"""Host loops: `step()` and `fileno()`. What a step does, what it says of the next one, and that a host is woken for nothing else."""
+"""Host loops: `step()`. What a step does, and what it says of the next one."""
 
 import collections
 import gc
 import math
-import select
-import selectors
 import sys
 import threading
 import time
 import weakref
 
 import pytest
+from coroutines import returned, waits
+from hosts import fails, spins
 from simulated import ByHand
-from wires import LIMIT, pair
+from wires import LIMIT
 
-from trampoline import Suspension, TailCall, VirtualClock, in_thread, nonblocking_read, nonblocking_write, readable, sleep, timeout
-
-WATCHED = pytest.mark.skipif(not hasattr(select, "epoll"), reason="this system has no descriptor to watch")
+from trampoline import Suspension, TailCall, VirtualClock, in_thread, readable, sleep, timeout
 
 
 @pytest.fixture
@@ -25,43 +23,6 @@ def t(core):
     with core.Waiting() as made:
         yield made
     assert made._limits == 0
-
-
-def value(result):
-    return result
-    yield
-
-
-def waits(suspension):
-    return (yield suspension)
-
-
-def spins(log=None):
-    while True:
-        yield value(None)
-        if log is not None:
-            log.append(1)
-
-
-def fails(error):
-    yield value(None)
-    raise error
-
-
-class Host:
-    """A loop that steps when it has been told to by the step before or by the descriptor, and counts why."""
-
-    def __init__(self, t):
-        self.t, self.number = t, t.fileno()
-        self.reasons = collections.Counter()
-
-    def run(self):
-        """Be the loop, until nothing is left."""
-        end = time.monotonic() + LIMIT
-        while (left := self.t.step()) is not None:
-            assert time.monotonic() < end, "the host was not woken"
-            ready = select.select([self.t], [], [], min(left, LIMIT))[0]
-            self.reasons["file" if ready else "more" if left == 0 else "deadline"] += 1
 
 
 def test_what_a_step_says_of_the_next_one(t, park):
@@ -192,7 +153,7 @@ def test_step_inside_a_run_is_refused(core, t, how):
         with pytest.raises(RuntimeError, match=r"run\(\) of .* was called inside itself"):
             t.run()
         other = core.Waiting()
-        other.add(value(7))
+        other.add(returned(7))
         assert other.step() is None
         return "went on"
         yield
@@ -259,158 +220,12 @@ def test_tail_calls_and_deep_calls(t):
     def deep(n):
         if n:
             return (yield deep(n - 1)) + 1
-        raise TailCall(value(0))
+        raise TailCall(returned(0))
 
     p = t.add(deep(3000))
     while t.step() is not None:
         pass
     assert p.result() == 3000
-
-
-@WATCHED
-def test_a_host_is_woken_by_files_and_deadlines_and_by_nothing_else(t):
-    def naps(n):
-        for _ in range(n):
-            yield sleep(0.003)
-
-    def talks(sock, first, n):
-        for _ in range(n):
-            if first:
-                yield sleep(0.002)
-                yield nonblocking_write(sock, b"ping")
-            assert (yield nonblocking_read(sock))
-            if not first:
-                yield nonblocking_write(sock, b"pong")
-
-    def blocks(n):
-        for number in range(n):
-            assert (yield in_thread(lambda number=number: number)) == number
-
-    ours, theirs = pair()
-    with ours, theirs:
-        for coroutine in (naps(20), talks(ours, True, 10), talks(theirs, False, 10), blocks(10)):
-            t.add(coroutine)
-        host = Host(t)
-        host.run()
-    assert host.reasons["deadline"] <= 2 * (20 + 10) + 20, "so many sleeps; the clock of select() may be early by a little"
-    assert host.reasons["file"] <= 2 * (1 + 20 + 10) + 20, "the add() before it, what is read, and what a thread has done"
-    assert host.reasons["more"] <= 100, "now and then, where something came in late in a step"
-
-
-@WATCHED
-def test_nothing_can_be_read_while_nothing_is_ready(t):
-    ours, theirs = pair()
-    with ours, theirs:
-        t.add(waits(nonblocking_read(ours)))
-        t.add(waits(sleep(1000)))
-        t.fileno()
-        assert select.select([t], [], [], LIMIT)[0], "something is queued"
-        t.step()
-        assert not select.select([t], [], [], 0)[0]
-        theirs.send(b"x")
-        assert select.select([t], [], [], LIMIT)[0]
-        t.step()
-        assert not select.select([t], [], [], 0)[0]
-
-
-@WATCHED
-@pytest.mark.parametrize("what", ["add", "resume", "throw", "append", "thread"])
-def test_what_is_queued_between_two_steps_makes_it_readable(t, park, what):
-    t.add(waits(park))
-    t.fileno()
-    t.step()
-    assert not select.select([t], [], [], 0)[0]
-    if what == "add":
-        t.add(value(1))
-        t.add(value(2))  # the bell rings once
-    elif what == "resume":
-        park.last.resume()
-    elif what == "throw":
-        park.last.throw(GeneratorExit())
-    elif what == "append":
-        t.queue.append(int)
-    else:
-        thread = threading.Thread(target=park.last.resume)
-        thread.start()
-    assert select.select([t], [], [], LIMIT)[0]
-    if what == "thread":
-        thread.join()
-    if what == "throw":
-        with pytest.raises(GeneratorExit):
-            t.step()
-    t.step()
-    assert not select.select([t], [], [], 0)[0]
-
-
-@WATCHED
-def test_what_a_step_leaves_queued_makes_it_readable(t):
-    t.add(fails(KeyError()))
-    t.add(spins())
-    t.fileno()
-    with pytest.raises(KeyError):
-        t.step()
-    assert select.select([t], [], [], 0)[0]
-    assert t.step() == 0
-    assert select.select([t], [], [], 0)[0]
-
-
-@WATCHED
-def test_it_can_be_given_to_selectors(t):
-    with selectors.DefaultSelector() as selector:
-        selector.register(t, selectors.EVENT_READ)
-        p = t.add(in_thread(lambda: 42).__iter__())
-        end = time.monotonic() + LIMIT
-        while t.step() is not None:
-            assert selector.select(LIMIT)
-            assert time.monotonic() < end
-        assert p.result() == 42
-
-
-@WATCHED
-def test_run_after_steps_and_after_close(t):
-    t.fileno()
-    t.add(waits(sleep(0.01)))
-    t.step()
-    t.run()
-    assert t.step() is None
-    t.close()
-    assert t._waker is None
-    assert "_host" not in vars(t)
-    t.add(waits(sleep(0.01)))
-    t.fileno()
-    assert select.select([t], [], [], LIMIT)[0]
-    assert t.step() > 0
-
-
-@WATCHED
-def test_fileno_inside_a_step(t):
-    p = t.add(value(None))
-    t.queue.append(t.fileno)
-    t.step()
-    assert p.done
-    t.add(value(None))
-    assert select.select([t], [], [], 0)[0]
-
-
-def test_without_a_descriptor_it_says_what_to_do(core, monkeypatch):
-    monkeypatch.delattr("select.epoll", raising=False)
-    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
-    with core.Waiting() as t, pytest.raises(OSError, match=r"has no descriptor to watch on this system: call step\(\) every few milli"):
-        t.fileno()
-    with core.Waiting(reactor=ByHand()) as t, pytest.raises(OSError, match=r"ByHand .* has no descriptor to watch"):
-        t.fileno()
-
-
-def test_without_epoll_steps_do(core, monkeypatch):
-    monkeypatch.delattr("select.epoll", raising=False)
-    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
-    ours, theirs = pair()
-    with ours, theirs, core.Waiting() as t:
-        p = t.add(timeout(LIMIT, nonblocking_read(ours)))
-        assert t.step() > 0
-        theirs.send(b"x")
-        assert t.step(LIMIT) is None
-        assert p.result() == b"x"
 
 
 def test_a_reactor_that_tells_of_no_next_deadline_is_polled(core):
@@ -424,18 +239,6 @@ def test_a_reactor_that_tells_of_no_next_deadline_is_polled(core):
         t.add(waits(readable(0)))
         with pytest.raises(NotImplementedError):
             t.step()
-
-
-def test_a_file_that_is_closed_is_found(t):
-    ours, theirs = pair()
-    with theirs:
-        p = t.add(waits(nonblocking_read(ours)))
-        assert t.step() == math.inf
-        ours.close()
-        t._host.swept = -math.inf  # as if a second had passed
-        with pytest.raises(OSError, match="closed"):
-            t.step()
-        assert p.done
 
 
 @pytest.mark.parametrize("hour", [3600, 7200])
@@ -492,7 +295,7 @@ def test_nothing_is_kept_alive(core):
         with pytest.raises(KeyError):
             t.step()
         alive = weakref.ref(t)
-        p = weakref.ref(t.add(value(1)))
+        p = weakref.ref(t.add(returned(1)))
         t.step()
         t.queue.append(bool)
         t.step()

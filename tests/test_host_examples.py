@@ -12,12 +12,12 @@ import tempfile
 import threading
 
 import pytest
-from test_examples import EXAMPLES, PATIENCE, environment, run  # noqa: F401 -- a fixture
+from processes import EXAMPLES, PATIENCE, run
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason=f"the examples are not here: there is no {EXAMPLES}")
 
 
-def test_a_game(environment):  # noqa: F811 -- the fixture
+def test_a_game(environment):
     done = run(environment, "in_a_game.py", "--frames", 60)
     assert (done.returncode, done.stderr) == (0, "")
     frames, moves, steps = map(int, re.fullmatch(r"(\d+) frames, (\d+) moves, (\d+) steps\n", done.stdout).groups())
@@ -28,7 +28,7 @@ def test_a_game(environment):  # noqa: F811 -- the fixture
 
 
 @contextlib.contextmanager
-def display(environment):  # noqa: F811
+def display(environment):
     """Give an environment with a display: an X server without a screen, where there is one, else the user's own."""
     if shutil.which("Xvfb") is None:
         if not os.environ.get("DISPLAY"):
@@ -54,7 +54,7 @@ def display(environment):  # noqa: F811
 
 @pytest.mark.skipif(importlib.util.find_spec("tkinter") is None, reason="this Python has no tkinter")
 @pytest.mark.skipif(sys.platform == "win32", reason="X servers are for POSIX")
-def test_tk(environment):  # noqa: F811
+def test_tk(environment):
     pytest.importorskip("tkinter", reason="this Python has a tkinter without Tk")
     with display(environment) as shown:
         command = [sys.executable, "-W", "error", str(EXAMPLES / "in_tk.py"), "--port", "0"]

@@ -5,14 +5,12 @@ import threading
 import weakref
 
 import pytest
+from coroutines import waits
+from inhabitants import Fault
 from simulated import Jumping
 from wires import LIMIT, run_script
 
 from trampoline import in_thread, sleep, timeout
-
-
-class Odd(BaseException):
-    """An error that `except Exception` does not catch."""
 
 
 @pytest.fixture
@@ -21,10 +19,6 @@ def go_on():
     event = threading.Event()
     yield event
     event.set()
-
-
-def waits(suspension):
-    return (yield suspension)
 
 
 def stops(t):
@@ -50,7 +44,7 @@ def test_it_gives_what_the_function_returns(core):
     assert outcome(core, in_thread(dict, function=1)) == {"function": 1}
 
 
-@pytest.mark.parametrize("error", [ValueError("mine"), Odd("mine"), SystemExit(3), KeyboardInterrupt("mine"), GeneratorExit("mine")])
+@pytest.mark.parametrize("error", [ValueError("mine"), Fault("mine"), SystemExit(3), KeyboardInterrupt("mine"), GeneratorExit("mine")])
 @pytest.mark.parametrize("caught", [True, False])
 def test_it_raises_what_the_function_raises_whatever_it_is(core, error, caught):
     def function():
@@ -170,7 +164,7 @@ def test_who_gives_up_is_not_told_any_more(core, go_on, end, begun):
         started.set()
         go_on.wait(LIMIT)
         ended.append(1)
-        raise Odd("nobody hears of it")
+        raise Fault("nobody hears of it")
 
     def root():
         try:

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 
 import pytest
+from coroutines import returned, waits
 from wires import LIMIT, fill, pair, script_on
 
 from trampoline import Reactor, Suspension, in_thread, nonblocking_read, nonblocking_write, sleep, timeout
@@ -41,21 +42,12 @@ class Outside(Suspension):
         pass
 
 
-def value(result):
-    return result
-    yield
-
-
-def waits(suspension):
-    return (yield suspension)
-
-
 def act(t, p, what):
     """Do what wakes `t`, in which `p` waits."""
     if what == "add":
-        t.add(value("added"))
+        t.add(returned("added"))
     elif what == "schedule":
-        t.schedule(value("scheduled"))
+        t.schedule(returned("scheduled"))
     elif what == "append":
         t.queue.append(lambda: "appended")
     elif what == "resume":
@@ -166,7 +158,7 @@ class Chaos:
         """Do something to one of them."""
         p = self.victims[number % len(self.victims)]
         if number % 11 == 0:
-            self.added.append(self.t.add(value(number)))
+            self.added.append(self.t.add(returned(number)))
         elif number % 101 == 0:
             self.stopped += 1
             self.t.stop()

@@ -12,6 +12,7 @@ from collections import deque
 
 import pytest
 from conftest import CORES, Park, load
+from coroutines import value
 
 import trampoline
 
@@ -120,10 +121,6 @@ def test_neither_core_lets_them_be_subclassed(name):
 @pytest.mark.parametrize("name", CLASSES)
 def test_both_are_referenced_weakly(name):
     assert [hasattr(cls, "__weakref__") or cls.__weakrefoffset__ != 0 for cls in both(name)] == [True, True]
-
-
-def value(result):
-    yield result
 
 
 def waiting(suspension):

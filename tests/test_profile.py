@@ -1,6 +1,7 @@
 """Profiles: when they measure and whom, how they stand inside of one another, and what they say while they go on. On both cores."""
 
 import functools
+import gc
 import itertools
 import threading
 
@@ -246,7 +247,7 @@ def test_bad_arguments_are_named(options, kind, said):
 
 
 def test_a_trampoline_has_one_of_its_own(core, profile):
-    """It wins over the thread's, which sees the others only."""
+    """It wins over the thread's, which has those made before it not."""
     t, other = core.Trampoline(profile=True), core.Trampoline()
     assert core.Trampoline().profile is None
     with profile() as measured:
@@ -259,6 +260,50 @@ def test_a_trampoline_has_one_of_its_own(core, profile):
     assert paths(t.profile) == {**ALL, "cheap": 1, "cheap.leaf": 1}
     assert paths(measured) == {"cheap": 1, "cheap.leaf": 1}
     assert t.profile.running
+
+
+def test_those_around_have_the_trampolines_made_within(core, profile):
+    """As long as they last; also when those are no more, or go on afterwards."""
+    with profile() as outer:
+        t = core.Trampoline(profile=True)
+        t.add(main())
+        t.run()
+        assert paths(outer) == ALL
+        for _ in range(3):
+            other = core.Trampoline(profile=True)
+            other.add(cheap())
+            other.run()
+        own = other.profile
+        del other
+        gc.collect()
+        run(core, dear())
+        assert paths(outer) == {**ALL, "cheap": 3, "cheap.leaf": 3, "dear": 1, "dear.leaf": 9}
+        with own:  # which starts afresh
+            run(core, cheap())
+    t.add(main())
+    t.run()
+    assert paths(own) == {"cheap": 2, "cheap.leaf": 2}
+    assert paths(outer) == {**ALL, "cheap": 4, "cheap.leaf": 4, "dear": 1, "dear.leaf": 9}
+    assert paths(t.profile) == {path: 2 * calls for path, calls in ALL.items()}
+    assert is_conserved(outer)
+
+
+def test_a_profile_whose_clock_failed_starts_again(core, profile):
+    fails = [True]
+
+    def clock():
+        if fails[0]:
+            raise OSError("no time")
+        return 1
+
+    measured = profile(clock=clock)
+    measured.start()
+    with pytest.raises(OSError, match="no time"):
+        measured.stop()
+    fails[0] = False
+    with measured:
+        run(core, cheap())
+    assert paths(measured) == {"cheap": 1, "cheap.leaf": 1}
 
 
 def test_a_trampoline_takes_a_profile(core, profile):

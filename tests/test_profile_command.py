@@ -205,6 +205,38 @@ def test_it_is_written_to_a_file(run, tmp_path):
     assert {event["name"] for event in json.loads((tmp_path / "x.trace.json").read_text())["traceEvents"]} >= {"main", "leaf"}
 
 
+def test_the_file_is_named_from_where_it_was_begun(run, tmp_path):
+    """Wherever the program has gone."""
+    (tmp_path / "else").mkdir()
+    done = run("import os\n" + PROGRAM + "os.chdir('else')", "-o", "out.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert calls(tmp_path / "out.json") == {"main": 1, "leaf": 3}
+    assert os.listdir(tmp_path / "else") == []
+
+
+@pytest.mark.parametrize(
+    "replaced", ["io.StringIO()", "None", "io.TextIOWrapper(sys.stdout.detach(), encoding='utf-8')", "open(1, 'w', closefd=False)"]
+)
+def test_the_report_goes_where_output_went_at_first(run, replaced):
+    done = run(PROGRAM + f"import io\nprint(1)\nsys.stdout.flush()\nsys.stdout = {replaced}\nprint(2)\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *_, rest = done.stdout.partition("profile: ")
+    assert first.split() in (["1"], ["1", "2"])
+    assert "    leaf (program.py:4)" in rest
+
+
+def test_a_call_is_counted_once_whichever_thread_runs_it(run, tmp_path):
+    text = PROGRAM + "import threading\nt.add(main())\nthread = threading.Thread(target=t.run)\nthread.start()\nthread.join()\n"
+    assert run(text, "-o", "out.json").returncode == 0
+    assert calls(tmp_path / "out.json") == {"main": 2, "leaf": 6}
+
+
+def test_a_trampoline_with_a_profile_of_its_own_is_in_it(run, tmp_path):
+    done = run(PROGRAM.replace("Trampoline()", "Trampoline(profile=True)"), "-o", "out.json")
+    assert done.returncode == 0
+    assert calls(tmp_path / "out.json") == {"main": 1, "leaf": 3}
+
+
 def test_a_format_goes_to_stdout(run):
     done = run(PROGRAM, "--format", "collapsed")
     assert done.returncode == 0, done.stderr

@@ -199,6 +199,18 @@ def test_functions_are_rows():
     assert sum(row.self_time for row in rows.values()) + 50 == sample().tree.cumulative
 
 
+@pytest.mark.parametrize("columns", [40, 50, 60, 70, 80, 90, 100, 120])
+def test_a_narrow_terminal_shows_names_rather_than_all_numbers(terminal, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    sample().print(file=terminal)
+    lines = terminal.getvalue().splitlines()
+    assert max(map(len, lines)) <= columns
+    assert sum("dear (program.py:412)" in line for line in lines) == 2  # in the tree and in the table
+    assert ("resumes" in terminal.getvalue()) == (columns >= 100)
+    assert ("%" in terminal.getvalue()) == (columns >= 50)
+
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -234,6 +246,7 @@ def test_the_picture():
     told = [told for *_, told in frames(data) if told.startswith("leaf (program.py:408)\n90 ns (56.2%), 90 ns itself\n9 calls, 18 resumes")]
     assert len(told) == 1
     assert b"prefers-color-scheme:dark" in data
+    assert data.count(b"svg{background:") == 2  # around the picture, too
 
 
 def luminance(colour):
@@ -272,9 +285,12 @@ def test_what_is_too_narrow_is_left_out_and_said():
     assert len(data) < 3_000_000
     drawn = len(frames(data))
     assert 0 < drawn <= 12_000
-    left_out = sum(int(told.replace(b",", b"")) for told in re.findall(rb"([\d,]+) frames too narrow", data))
+    left_out = sum(int(told.replace(b",", b"")) for told in re.findall(rb"([\d,]+) left out: too narrow", data))
     assert drawn + left_out == sum((node.cumulative > 0) + (node.cumulative_wait > 0) for node in root.walk()) - 2
     assert b"left out" not in as_svg(sample().tree)
+    heads = re.findall(r'class="head".*?>(.*?)</text>\s*<text class="note".*?>(.*?)</text>', data.decode())
+    assert len(heads) == 2
+    assert all(7.9 * (len(head) + 6) + 6.7 * (len(note) + 3) < 1180 for head, note in heads)  # one beside the other, as wide as letters are
 
 
 made = functools.cache(large)

@@ -8,15 +8,11 @@ import selectors
 import time
 
 import pytest
+from coroutines import returned
 from simulated import ByHand, Jumping
 from wires import LIMIT, Counting, pair, run_script
 
-from trampoline import Reactor, nonblocking_read, nonblocking_write, readable, sleep, timeout
-
-
-def value(result):
-    return result
-    yield
+from trampoline import Reactor, VirtualClock, nonblocking_read, nonblocking_write, readable, sleep, timeout
 
 
 def sleeps(seconds, log):
@@ -29,7 +25,7 @@ def test_a_program_that_does_not_wait_makes_none_and_asks_for_none(core):
     with core.Waiting() as ours, core.Waiting(reactor=reactor) as theirs:
         reactor.asked.clear()  # whether it has all its names
         for t in (ours, theirs):
-            t.add(value("result"))
+            t.add(returned("result"))
             assert t.run() == "result"
         assert "reactor" not in vars(ours)
         assert reactor.asked == []
@@ -57,6 +53,13 @@ def test_what_is_no_reactor_is_refused_and_told_what_it_lacks(core, missing):
     del names[missing]
     with pytest.raises(TypeError, match=rf"a reactor has .*, but .* has no {missing}$"):
         core.Waiting(reactor=type("Nearly", (), names)())
+
+
+@pytest.mark.parametrize("given", [{"reactor": Reactor}, {"clock": VirtualClock}], ids=["reactor", "clock"])
+def test_a_class_is_not_what_it_makes(core, given):
+    (made,) = given.values()
+    with pytest.raises(TypeError, match=rf": write (clock=)?{made.__name__}\(\)$"):
+        core.Waiting(**given)
 
 
 def test_a_reactor_or_a_clock(core):
@@ -107,7 +110,7 @@ def test_a_reactor_that_raises_ends_run_and_loses_nothing(core, where, error):
 def test_a_reactor_that_raises_while_pseudothreads_are_busy(core):
     def busy():
         while not log:
-            yield value(None)
+            yield returned(None)
             reactor.now += 0.1
 
     log, reactor = [], Failing("poll", OSError(5, "no more"))
@@ -168,23 +171,23 @@ def test_deadlines_in_order_and_cancelled_ones_not():
     reactor.close()
 
 
+def talks(sock, first, times):
+    for _ in range(times):
+        if first:
+            yield nonblocking_write(sock, b"ping")
+        yield nonblocking_read(sock)
+        if not first:
+            yield nonblocking_write(sock, b"pong")
+
+
 def test_without_epoll(core, monkeypatch):
     """Where there is none, `selectors` does it."""
-
-    def talks(sock, first):
-        for _ in range(20):
-            if first:
-                yield nonblocking_write(sock, b"ping")
-            yield nonblocking_read(sock)
-            if not first:
-                yield nonblocking_write(sock, b"pong")
-
     monkeypatch.delattr("select.epoll", raising=False)
     if hasattr(selectors, "EpollSelector"):
         monkeypatch.setattr(selectors, "DefaultSelector", selectors.PollSelector)
     ours, theirs = pair()
     with ours, theirs, core.Waiting() as t:
-        both = [t.add(timeout(LIMIT, talks(ours, True))), t.add(timeout(LIMIT, talks(theirs, False)))]
+        both = [t.add(timeout(LIMIT, talks(ours, True, 20))), t.add(timeout(LIMIT, talks(theirs, False, 20)))]
         t.run()
         assert [p.result() for p in both] == [None, None]
         assert not t.reactor.waiting
@@ -210,17 +213,12 @@ def test_busy_pseudothreads_do_not_starve_files_and_deadlines(core, queue):
         turns = 0
         while len(ended) < 3:
             turns += 1
-            yield value(turns)
+            yield returned(turns)
             assert time.monotonic() < started + LIMIT, "what waits is starved"
         return turns
 
-    def talks(sock, first):
-        for _ in range(30):
-            if first:
-                yield nonblocking_write(sock, b"ping")
-            yield nonblocking_read(sock)
-            if not first:
-                yield nonblocking_write(sock, b"pong")
+    def told(coroutine):
+        yield coroutine
         ended.append("talked")
 
     def naps():
@@ -232,7 +230,7 @@ def test_busy_pseudothreads_do_not_starve_files_and_deadlines(core, queue):
     ours, theirs = pair()
     with ours, theirs, trampoline_with(core, queue) as t:
         both = [t.add(busy()) for _ in range(2)]
-        for each in (talks(ours, True), talks(theirs, False), naps()):
+        for each in (told(talks(ours, True, 30)), told(talks(theirs, False, 30)), naps()):
             t.add(each)
         t.run()
         assert sorted(ended) == ["slept", "talked", "talked"]
@@ -247,7 +245,7 @@ def test_so_many_turns_at_most_between_two_looks(core, queue):
             time.sleep(0.002)
             if reactor.clock() > due:
                 late.append(1)
-            yield value(None)
+            yield returned(None)
 
     log, late, reactor = [], [], Counting()
     with trampoline_with(core, queue, reactor) as t:

@@ -9,7 +9,9 @@ import pytest
 from wires import play
 
 from trampoline import (
+    listening_socket,
     nonblocking_accept,
+    nonblocking_connect,
     nonblocking_handshake,
     nonblocking_read,
     nonblocking_recvfrom,
@@ -33,6 +35,14 @@ OF_SOCKETS = {
     "nonblocking_write": lambda sock: nonblocking_write(sock, b"data"),
 }
 OF_FILES = {"readable": readable, "writable": writable}
+
+
+@pytest.mark.parametrize("alone", [7007, ("localhost", 7007)], ids=repr)
+def test_where_the_service_was_forgotten(alone):
+    with pytest.raises(TypeError, match=r"^listening_socket\(\) takes a host and a service, or the path of .* alone$"):
+        listening_socket(alone)
+    with pytest.raises(TypeError, match=r"^nonblocking_connect\(\) takes a host and a service, or the path of .* alone$"):
+        next(nonblocking_connect(alone))
 
 
 @pytest.mark.parametrize("name", OF_SOCKETS)

@@ -6,16 +6,10 @@ import weakref
 
 import pytest
 from conftest import Park, collect
+from exchanges import started
 from simulated import Jumping
 
 from trampoline import Deadlock, Event, Lock, Semaphore, sleep, timeout
-
-
-def started(t, *coroutines):
-    """Add the coroutines and run as far as they go."""
-    added = [t.add(coroutine) for coroutine in coroutines]
-    t.run()
-    return added
 
 
 def has(lock, name, log, park=None):

@@ -9,12 +9,8 @@ import threading
 
 import pytest
 from conftest import load
+from coroutines import returned
 from wires import run_script
-
-
-def value(result):
-    return result
-    yield
 
 
 def in_thread(act):
@@ -42,7 +38,7 @@ def test_run_from_a_second_thread_is_refused(core):
 
     t = core.Trampoline()
     p = t.add(root())
-    left = t.add(value("left"))
+    left = t.add(returned("left"))
     thread, errors = in_thread(t.run)
     inside.wait()
     try:
@@ -60,7 +56,7 @@ def test_run_from_a_second_thread_is_refused(core):
         thread.join()
     assert errors == []
     assert (p.result(), left.result(), t.running) == ("first", "left", False)
-    t.add(value("from here"))
+    t.add(returned("from here"))
     assert t.run() == "from here"
 
 
@@ -86,7 +82,7 @@ def busy(t, finished):
     turns = 0
     while not finished.is_set():
         turns += 1
-        yield value(turns)
+        yield returned(turns)
     return turns
 
 
@@ -94,7 +90,7 @@ def test_add_and_schedule_from_other_threads(core, quick_switches):
     done, finished = [], threading.Event()
 
     def short(n):
-        got = yield value(n)
+        got = yield returned(n)
         done.append(got)
 
     def adding(first):
@@ -119,7 +115,7 @@ def test_stop_from_another_thread(core):
 
     def endless():
         while True:
-            yield value(None)
+            yield returned(None)
             started.set()
 
     t = core.Trampoline()
@@ -191,7 +187,7 @@ def test_ctrl_c_in_a_coroutine_travels_like_any_error(core, sigint, how, caught)
         try:
             interrupts[how]()
             for _ in range(1000):
-                yield value(1)
+                yield returned(1)
         finally:
             log.append("finally")
 
@@ -206,7 +202,7 @@ def test_ctrl_c_in_a_coroutine_travels_like_any_error(core, sigint, how, caught)
 
     t = core.Trampoline()
     p = t.add(root())
-    left = t.add(value("left"))
+    left = t.add(returned("left"))
     if caught:
         t.run()
         assert p.result() == "went on"
@@ -225,12 +221,12 @@ def test_ctrl_c_in_a_callable_of_the_queue(core, sigint, how):
     def interrupt():
         interrupts[how]()
         for _ in range(1000):
-            value(1)
+            returned(1)
 
     t = core.Trampoline()
-    first = t.add(value("first"))
+    first = t.add(returned("first"))
     t.queue.append(interrupt)
-    left = t.add(value("left"))
+    left = t.add(returned("left"))
     with pytest.raises(KeyboardInterrupt):
         t.run()
     assert first.done
@@ -240,10 +236,16 @@ def test_ctrl_c_in_a_callable_of_the_queue(core, sigint, how):
 
 WHEREVER = """
 import signal
+from collections import deque
 
 class Own(core.Trampoline):
     def schedule(self, coroutine, stack=(), val=None, *exc):
         return super().schedule(coroutine, stack, val, *exc)
+
+def with_deque():
+    t = core.Trampoline()
+    t.queue = deque()
+    return t
 
 def strike(number, frame):
     struck.append(number)
@@ -285,7 +287,7 @@ print(len(lost), *lost[:3])
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
-@pytest.mark.parametrize("cls", ["core.Trampoline", "Own"])
+@pytest.mark.parametrize("cls", ["core.Trampoline", "Own", "with_deque"])
 def test_ctrl_c_wherever_it_strikes(core, cls):
     status, out, err = run_script(core, WHEREVER.format(cls=cls))
     assert (status, err) == (0, "")

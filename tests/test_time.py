@@ -9,7 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from simulated import limited, native, outcome, sleeper, up
+from coroutines import outcome
+from simulated import limited, native, sleeper, up
 
 from trampoline import sleep, timeout
 

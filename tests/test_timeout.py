@@ -1,7 +1,8 @@
 """`timeout()`: what it gives, what unwinds, and what comes first of what happens at the same moment. On a clock that jumps."""
 
 import pytest
-from simulated import limited, native, outcome, sleeper, up
+from coroutines import outcome
+from simulated import limited, native, sleeper, up
 
 from trampoline import sleep, timeout
 

@@ -7,7 +7,8 @@ import weakref
 
 import pytest
 from conftest import REFERENCE_COUNTS, let_go
-from simulated import limited, native, outcome, sleeper
+from coroutines import outcome
+from simulated import limited, native, sleeper
 
 from trampoline import sleep, timeout
 

@@ -6,12 +6,9 @@ import sys
 import traceback
 
 import pytest
+from coroutines import Mishap
 
 from trampoline import gather, sleep
-
-
-class Mishap(Exception):
-    """What fails."""
 
 
 def gives(value, turns=0):

@@ -11,16 +11,12 @@ from math import inf
 
 import pytest
 from conftest import CORES, load
+from coroutines import Mishap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import Jumping
 
 from trampoline import first, gather, sleep, timeout
-
-
-class Mishap(Exception):
-    """What fails."""
-
 
 # The programs. `numbered()` gives each leaf, and each wait of its own, a number: it lasts 2 ** number seconds.
 

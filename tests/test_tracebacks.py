@@ -3,22 +3,17 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 import traceback
 
 import pytest
 from conftest import REFERENCE_COUNTS
+from coroutines import value
 
 import trampoline
 from trampoline._recipe import Mended
 
 PACKAGE = os.path.dirname(trampoline.__file__)
-DEEP = 100_000
-
-
-def value(result):
-    yield result
 
 
 def frames_of(error):
@@ -361,46 +356,6 @@ def test_an_error_that_takes_no_note_leaves_as_it_is(core):
     t = core.Trampoline()
     t.add(innermost(error))
     assert caught(t.run) is error
-
-
-DEEP_ERROR = """
-import sys, traceback
-sys.path[:0] = {path!r}
-from conftest import load
-core = load({core!r})
-
-def level(n):
-    if not n:
-        raise ValueError("deep")
-    yield level(n - 1)
-
-t = core.Trampoline()
-t.add(level({depth}))
-try:
-    t.run()
-except ValueError as error:
-    {look}
-"""
-COUNT = """found, trace = 0, error.__traceback__
-    while trace is not None:
-        found += trace.tb_frame.f_code.co_name == "level"
-        trace = trace.tb_next
-    print(found if found < 9_990 else 9_990 < found <= 10_000)"""
-PRINT = """text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    said = sys.version_info < (3, 11) or "the traceback is shortened: 90,00" in text
-    print("more times]" in text, text.count(chr(10)) < 40, said)"""
-
-
-@pytest.mark.parametrize(
-    ("depth", "look", "expected"),
-    [(9_000, COUNT, "9001"), (DEEP, COUNT, "True"), (DEEP, PRINT, "True True True")],
-    ids=["every level", "the ends", "folded"],
-)
-def test_a_deep_error_has_every_level_or_says_how_many_it_lacks(core, depth, look, expected):
-    path = [os.path.dirname(__file__), os.path.dirname(PACKAGE)]
-    script = DEEP_ERROR.format(path=path, core=core.name, depth=depth, look=look)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, expected + "\n", "")
 
 
 def raises_in_every_file(core):

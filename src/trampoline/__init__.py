@@ -13,8 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from trampoline._deadlock import Deadlock
     from trampoline._dump import dump_on_signal
-    from trampoline._executors import map_in, run_in
+    from trampoline._executors import run_in
     from trampoline._locks import Lock, Semaphore
+    from trampoline._mapped import map_in
     from trampoline._profile import Profile, profile
     from trampoline._reactor import Reactor
     from trampoline._synchronising import Event
@@ -95,7 +96,7 @@ _HOMES = {
     "first": "_together",
     "gather": "_together",
     "in_thread": "_threads",
-    "map_in": "_executors",
+    "map_in": "_mapped",
     "run_in": "_executors",
     "Event": "_synchronising",
     "Lock": "_locks",

@@ -193,6 +193,8 @@ def no_coroutine(where: str, value: Any) -> TypeError:
             return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
     waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
     hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
+    if flags:
+        hint = ": call it, if it returns one"
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}{hint}")

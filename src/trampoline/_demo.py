@@ -41,7 +41,7 @@ def demo(files: int | None = None) -> int:
     print(
         f"{len(paths):,} files of the standard library, one pseudothread a file, {_FILES_AT_ONCE} at a time, one coroutine a node; CPU time"
     )
-    print(f"{'':<32}{'nodes':>12}{'seconds':>10}{'times the recipe':>18}")
+    print(f"{'':<32}{'nodes':>12}{'seconds':>10}{'times as fast':>18}")
     print(f"{'ast.walk, to compare the count':<32}{counts['ast.walk']:>12,}")
     for name in _SCHEDULERS:
         print(f"{name:<32}{counts[name]:>12,}{seconds[name]:>10.2f}{seconds[_RECIPE] / max(seconds[name], 1e-9):>17.1f}x")

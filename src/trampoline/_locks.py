@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from types import coroutine
+
+from trampoline._base import own_codes
+from trampoline._core import core
 from trampoline._synchronising import Waited
 from trampoline._waited import counted, in_two_threads, is_of_this_thread
 
@@ -10,10 +14,45 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Generator
     from typing import Any
 
-    from trampoline._core import core
+
+@coroutine
+def _enter(self: Waited) -> Generator[Any, Any, Held]:
+    """Wait for it: what `await self` does, with a call and a look-up less."""
+    return (yield self)  # type: ignore[no-any-return]
 
 
-class Lock(Waited):
+own_codes.add(_enter.__code__)
+
+
+class Had(Waited):
+    """What is had for as long as a `with` block lasts."""
+
+    __slots__ = ()
+
+    def release(self) -> None:
+        raise NotImplementedError
+
+    __aenter__ = _enter
+
+    def __aexit__(self, kind: object, error: object, traceback: object, /) -> Awaitable[None]:
+        self.release()
+        return DONE
+
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Generator[Any, Any, Held]: ...
+
+        __await__ = __iter__
+    else:
+
+        def __enter__(self):
+            raise TypeError(f"`with` does not wait for {self!r}: write `with (yield lock):`, or `async with lock:` in an `async def`")
+
+        def __exit__(self, kind, error, traceback, /):
+            """Python looks for it before the other."""
+
+
+class Lock(Had):
     """What one pseudothread at a time can have: `with (yield lock):`, or `async with lock:`, gives it back at the end.
 
     A free lock is had at once, without a turn of others. `release()` gives it to the one that has waited longest, so nobody overtakes.
@@ -53,9 +92,12 @@ class Lock(Waited):
         holder = self._holder
         if holder is None:
             raise RuntimeError(f"cannot release {self!r}: nobody has it")
-        if holder.state not in ("running", "ended") and not any(map(_is_running, holder.stack)):
+        if holder.state != "running" and not holder.done and not any(map(_is_running, holder.stack)):
             raise RuntimeError(f"cannot release {self!r}: only {holder.name!r}, which has it, can")
-        self._pass_on()
+        if self._waiters:
+            self._pass_on()
+        else:
+            self._holder = None
 
     def take_back(self, pseudothread: core.Pseudothread[Any], value: object) -> None:
         if self._holder is pseudothread:
@@ -70,27 +112,14 @@ class Lock(Waited):
         self._holder = waiter
         waiter.resume(Held(self))
 
-    def __aenter__(self) -> Lock:
-        return self
-
-    def __aexit__(self, *error: object) -> Awaitable[None]:
-        self.release()
-        return DONE
-
     def __repr__(self) -> str:
         holder = self._holder
         if holder is None:
             return self._told("free")
         return self._told(f"held by {holder.name!r}" + (", which has ended" if holder.done else ""))
 
-    if TYPE_CHECKING:
 
-        def __iter__(self) -> Generator[Any, Any, Held]: ...
-
-        __await__ = __iter__
-
-
-class Semaphore(Waited):
+class Semaphore(Had):
     """What `value` pseudothreads at a time can have: `with (yield semaphore):`, or `async with semaphore:`, gives it back at the end.
 
     While some is left it is had at once. Anybody may `release()`, also without having had it: that leaves one more. TypeError if
@@ -117,7 +146,7 @@ class Semaphore(Waited):
 
     def release(self) -> None:
         """Give one back, to the one that has waited longest."""
-        waiter = self._first()
+        waiter = self._first() if self._waiters else None
         if waiter is None:
             self._value += 1
             return
@@ -127,21 +156,8 @@ class Semaphore(Waited):
     def take_back(self, pseudothread: core.Pseudothread[Any], value: object) -> None:
         self.release()
 
-    def __aenter__(self) -> Semaphore:
-        return self
-
-    def __aexit__(self, *error: object) -> Awaitable[None]:
-        self.release()
-        return DONE
-
     def __repr__(self) -> str:
         return self._told(f"{self._value} left")
-
-    if TYPE_CHECKING:
-
-        def __iter__(self) -> Generator[Any, Any, Held]: ...
-
-        __await__ = __iter__
 
 
 class Held:
@@ -149,13 +165,13 @@ class Held:
 
     __slots__ = ("_waited",)
 
-    def __init__(self, waited: Lock | Semaphore) -> None:
+    def __init__(self, waited: Had) -> None:
         self._waited = waited
 
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object, /) -> None:
         self._waited.release()
 
     def __repr__(self) -> str:
@@ -167,13 +183,14 @@ def _is_running(coroutine: object) -> bool:
     return bool(getattr(coroutine, "gi_running", False) or getattr(coroutine, "cr_running", False))
 
 
-class _Done:
-    """To await it gives None at once."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return iter(())  # type: ignore[return-value]  # an iterator that is empty does
+@coroutine
+def _done() -> Generator[Any, Any, None]:
+    return
+    yield
 
 
-DONE = _Done()
+DONE = _done()  # has ended after this, so that to await it, however often, gives None at once
+DONE.close()  # pyright: ignore[reportAttributeAccessIssue]
+
+if hasattr(core, "_know_locks"):  # the core in C
+    core._know_locks(Lock, Semaphore, Held)  # pyright: ignore[reportAttributeAccessIssue]

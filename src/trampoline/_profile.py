@@ -67,13 +67,12 @@ class Profile:
         with self._lock:
             if self.running:
                 raise RuntimeError(f"cannot start {self!r}: it is measuring already")
+            for outer in [*self._around]:  # of a trampoline that is no more
+                outer._take_in_what_ended()
             self._thread = get_ident()
         collector = self._new_collector()
+        self._enter_those_around()
         entered = _entered()
-        around = [*entered, _everywhere] if _everywhere is not None else entered
-        self._around = [outer for outer in around if outer._clock is self._clock]
-        for outer in self._around:
-            outer._inner.append(self)
         entered.append(self)
         previous = self._core.collect(collector)
         if len(entered) == 1:
@@ -97,15 +96,31 @@ class Profile:
                 self._core.collect(entered[-1]._collectors[-1] if entered else _local.before)
             self._leave(collector)
 
+    def _enter_those_around(self) -> None:
+        around = [*_entered(), _everywhere] if _everywhere is not None else _entered()
+        self._around = [outer for outer in around if outer._clock is self._clock]
+        for outer in self._around:
+            outer._take_in_what_ended()
+            outer._inner.append(self)
+
     def _leave(self, collector: Any) -> None:
         """Give those around what it has, and forget them."""
         for outer in self._around:
             outer._inner.remove(self)
             outer._add_up(collector)
         for inner in self._inner:
+            inner._settle(inner._collectors[-1])
             self._add_up(inner._collectors[-1])
             inner._around.remove(self)
         self._around, self._inner = [], []
+
+    def _take_in_what_ended(self) -> None:
+        """Add up what trampolines with profiles of their own had that are no more."""
+        with self._lock:
+            for inner in [inner for inner in self._inner if not inner.running]:
+                self._inner.remove(inner)
+                inner._around.remove(self)
+                self._add_up(inner._collectors[-1])
 
     def __enter__(self) -> Self:
         self.start()
@@ -195,7 +210,7 @@ class Profile:
         collector = self._make_collector()
         with self._lock:
             while self._collectors:
-                self._add_up(self._collectors.pop())
+                self._add_up(self._collectors.pop())  # which counts no more
             self._collectors.append(collector)
         return collector
 
@@ -204,7 +219,6 @@ class Profile:
         with self._lock:
             if self._still is None:
                 self._still = new_root()
-            self._settle(collector)
             grow_from_collector(self._still, collector)
             if self._cap is not None and collector.timeline is not None:
                 if sum(len(kept.timeline) for kept in self._timelines) < self._cap:
@@ -295,6 +309,7 @@ class ProfileOfThreads(Profile):
             while self._ended:
                 ended = self._ended.pop()
                 self._owners[id(ended)] = get_ident()
+                self._settle(ended)
                 self._add_up(ended)
                 del self._owners[id(ended)]
                 self._collectors.remove(ended)
@@ -326,6 +341,7 @@ def attached(trampoline: Any, asked: Any) -> Profile:
     found._core = trampoline._core
     trampoline._collector = found._new_collector()
     found._of = ref(trampoline)
+    found._enter_those_around()
     return found
 
 

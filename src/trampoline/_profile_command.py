@@ -7,6 +7,7 @@ exit status; the report comes last. Trampolines of all threads are measured; tho
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import threading
@@ -33,13 +34,14 @@ def profile(arguments: list[str]) -> int:
     format = _format(parser, chosen)
     run = _module(parser, chosen.program) if chosen.module else _script(parser, chosen.program)
     measured = ProfileOfThreads(timeline=_EVENTS if format == "trace" else None)
-    process = os.getpid()
+    process, stdout = os.getpid(), sys.stdout
+    output = chosen.output and os.path.abspath(chosen.output)  # the program may go to another folder
     measured.start()
     ended_by = _run(run)
     ended_by = _join_threads() or ended_by
     measured.stop()
-    if os.getpid() == process or "%p" in (chosen.output or ""):  # a child that was forked, and ran to its end, says nothing of ours
-        failed = _report(measured, chosen, format)
+    if os.getpid() == process or "%p" in (output or ""):  # a child that was forked, and ran to its end, says nothing of ours
+        failed = _report(measured, chosen, format, output, stdout)
         if failed:
             print(f"python -m trampoline profile: {failed}", file=sys.stderr)
             if ended_by is None:
@@ -182,19 +184,29 @@ def _join_threads() -> BaseException | None:
         return _shown(error)
 
 
-def _report(measured: ProfileOfThreads, chosen: argparse.Namespace, format: str) -> Any:
+def _report(measured: ProfileOfThreads, chosen: argparse.Namespace, format: str, output: str | None, stdout: Any) -> Any:
     """Print or write the profile. Return what is wrong, or None."""
-    output = (chosen.output or "").replace("%p", str(os.getpid()))
+    file = _still_open(stdout)
     try:
         if output:
-            measured.save(output, format, sort=chosen.sort, limit=chosen.limit)
+            measured.save(output.replace("%p", str(os.getpid())), format, sort=chosen.sort, limit=chosen.limit)
         elif format == "text":
-            measured.print(chosen.sort, chosen.limit)
+            measured.print(chosen.sort, chosen.limit, file)
         else:
-            sys.stdout.write(measured._rendered(format, chosen.sort, chosen.limit).decode())
-        sys.stdout.flush()
+            file.write(measured._rendered(format, chosen.sort, chosen.limit).decode())
+        file.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as the documentation of `signal` has it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())  # as the documentation of `signal` has it
     except Exception as error:
         return f"cannot write the profile: {error}"
     return None
+
+
+def _still_open(stdout: Any) -> Any:
+    """Return where the report goes: `stdout`, whatever the program has put in its place, unless it has closed or detached that."""
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    try:
+        return sys.stdout if stdout.closed else stdout
+    except (AttributeError, ValueError):
+        return sys.stdout

@@ -55,7 +55,7 @@ def as_svg(root: Node, title: str = "trampoline") -> bytes:
 def _style() -> str:
     def rules(page: str, ink: str, faint: str, shades: Mapping[str, tuple[str, ...]]) -> str:
         fills = "".join(f".{kind}{place}{{fill:{shade}}}" for kind, of_kind in shades.items() for place, shade in enumerate(of_kind))
-        return f".page{{fill:{page}}}text{{fill:{ink}}}.frame{{stroke:{page}}}.note{{fill:{faint}}}{fills}"
+        return f"svg{{background:{page}}}.page{{fill:{page}}}text{{fill:{ink}}}.frame{{stroke:{page}}}.note{{fill:{faint}}}{fills}"
 
     return (
         "text{font:11px ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;pointer-events:none}.head{font-weight:bold;font-size:13px}"
@@ -76,7 +76,7 @@ def _panel(root: Node, kind: str, text: str, attribute: str, own: str, top: int)
     note = "callers above callees; point at a frame for its numbers"
     spent = sum(1 for node in root.walk() if getattr(node, attribute) and node is not root)
     if len(wide) < spent:
-        note += f"; {spent - len(wide):,} frames too narrow, or more than {_MOST_LEVELS} calls deep, are left out"
+        note += f"; {spent - len(wide):,} left out: too narrow or too deep"
     head = [
         f'<text class="head" x="{_MARGIN}" y="{top + 13}">{_escape(text)}: {duration(whole)}</text>',
         f'<text class="note" x="{_WIDTH - _MARGIN}" y="{top + 13}" text-anchor="end">{note}</text>',

@@ -1,6 +1,7 @@
 """A profile as text: the tree of callers, the heaviest first, and the table of functions.
 
-On a terminal it is coloured and as wide as that; in a pipe or a file it is plain, and no line is cut. NO_COLOR and TERM=dumb are honoured.
+On a terminal it is coloured and as wide as that, with fewer numbers where else no room was left for the names; in a pipe or a file it is
+plain, and no line is cut. NO_COLOR and TERM=dumb are honoured.
 """
 
 from __future__ import annotations
@@ -13,12 +14,18 @@ from trampoline._profile_tree import Node, Row, flatten, row_key, tree_weights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
+
+    Columns = tuple[tuple[str, int], ...]
 
 _HOT, _WARM, _COLD = "1;31", "33", "2"  # red, yellow and faint, by the share of the whole
 _MOST_INDENT = 24  # levels that are indented: what lies deeper says its level
 _NARROWEST = 40
+_ROOM = 24  # letters for a name, before numbers are left out
+_TREE = ("cumulative", 10), ("", 6), ("self", 10), ("wait", 10), ("calls", 11)
+_TABLE = ("calls", 11), ("resumes", 11), ("self", 10), ("cumulative", 10), ("ready", 10), ("parked", 10)
+_TREE_WITHOUT, _TABLE_WITHOUT = (4, 3, 2, 1), (1, 4, 5, 3, 0)  # the columns that are left out, the first of them first
 DIFFERENCE = "difference"  # the title of one
 
 
@@ -27,7 +34,7 @@ def show(root: Node, sort: str, limit: int | None, file: Any = None, title: str 
     file = sys.stdout if file is None else file
     width = terminal_width(file)
     colour = width is not None and is_coloured()
-    lines = report(root, sort, limit, title)
+    lines = report(root, sort, limit, title, width)
     text = "".join(_finished(line, share, width, colour) + "\n" for line, share in lines)
     encoding = getattr(file, "encoding", None)
     if encoding:  # a name may have letters that the terminal has not
@@ -70,8 +77,8 @@ def _finished(line: str, share: float | None, width: int | None, colour: bool) -
     return f"\x1b[{code}m{line}\x1b[0m" if code else line
 
 
-def report(root: Node, sort: str, limit: int | None, title: str) -> list[tuple[str, float | None]]:
-    """Return the lines, each with its share of the whole by which it is coloured (None: none)."""
+def report(root: Node, sort: str, limit: int | None, title: str, width: int | None = None) -> list[tuple[str, float | None]]:
+    """Return the lines, for a terminal of that `width`, each with its share of the whole by which it is coloured (None: none)."""
     if limit is not None and (not isinstance(limit, int) or limit < 1):
         raise ValueError(f"limit is the most lines to print, an int from 1 on, or None for all: not {limit!r}")
     weights = tree_weights(root, sort)
@@ -85,16 +92,32 @@ def report(root: Node, sort: str, limit: int | None, title: str) -> list[tuple[s
     if not rows:
         return [(summary, None), ("no coroutine was resumed meanwhile", None)]
     lines: list[tuple[str, float | None]] = [(summary, None), ("", None)]
-    lines += _tree(root, weights, limit, whole)
+    lines += _tree(root, weights, limit, whole, _columns(_TREE, _TREE_WITHOUT, width))
     lines.append(("", None))
-    lines += _table(rows, row_key(sort), limit, whole)
+    lines += _table(rows, row_key(sort), limit, whole, _columns(_TABLE, _TABLE_WITHOUT, width))
     return lines
 
 
-def _tree(root: Node, weights: dict[int, int], limit: int | None, whole: int) -> list[tuple[str, float | None]]:
-    lines: list[tuple[str, float | None]] = [
-        (f"{'cumulative':>10} {'':>6} {'self':>10} {'wait':>10} {'calls':>11}  coroutine, below its caller", None)
-    ]
+def _columns(columns: Columns, without: Iterable[int], width: int | None) -> list[int]:
+    """Return the places of the columns for which there is room."""
+    kept = list(range(len(columns)))
+    for place in without:
+        if width is None or sum(columns[at][1] + 1 for at in kept) + 1 + _ROOM <= width:
+            break
+        kept.remove(place)
+    return kept
+
+
+def _row(columns: Columns, kept: list[int], cells: Sequence[str], text: str) -> str:
+    return " ".join(f"{cells[at]:>{columns[at][1]}}" for at in kept) + f"  {text}"
+
+
+def _head(columns: Columns, kept: list[int], text: str) -> str:
+    return _row(columns, kept, [name for name, _ in columns], text)
+
+
+def _tree(root: Node, weights: dict[int, int], limit: int | None, whole: int, kept: list[int]) -> list[tuple[str, float | None]]:
+    lines: list[tuple[str, float | None]] = [(_head(_TREE, kept, "coroutine, below its caller"), None)]
     shown = _heaviest(root, weights, limit)
     left: list[tuple[Node | None, int, str]] = [(root, -1, "")]
     while left:
@@ -103,11 +126,13 @@ def _tree(root: Node, weights: dict[int, int], limit: int | None, whole: int) ->
             lines.append((text, 0.0 if whole else None))
             continue
         if node is not root:
-            lines.append((_tree_line(node, level, whole), node.cumulative / whole if whole else None))
+            line = _tree_line([node], f"{_indent(level)}{_name(node)}{_marks(node)}", whole, kept)
+            lines.append((line, node.cumulative / whole if whole else None))
         below = sorted(node.children, key=lambda child: -abs(weights[id(child)]))
         chosen = [child for child in below if id(child) in shown]
         if len(chosen) < len(below):
-            left.append((None, level, _left_out([child for child in below if id(child) not in shown], level + 1, whole)))
+            rest = [child for child in below if id(child) not in shown]
+            left.append((None, level, _tree_line(rest, f"{_indent(level + 1)}... {len(rest):,} more, and what they called", whole, kept)))
         left.extend([(child, level + 1, "") for child in reversed(chosen)])
     return lines
 
@@ -129,38 +154,29 @@ def _heaviest(root: Node, weights: dict[int, int], limit: int | None) -> set[int
     return shown
 
 
-def _tree_line(node: Node, level: int, whole: int) -> str:
-    return _numbers(node.cumulative, node.self_time, node.wait, node.calls, whole) + f"  {_indent(level)}{_name(node)}{_marks(node)}"
-
-
-def _left_out(nodes: list[Node], level: int, whole: int) -> str:
-    numbers = _numbers(
-        sum(node.cumulative for node in nodes),
-        sum(node.self_time for node in nodes),
-        sum(node.wait for node in nodes),
-        sum(node.calls for node in nodes),
-        whole,
+def _tree_line(nodes: list[Node], text: str, whole: int, kept: list[int]) -> str:
+    cumulative = sum(node.cumulative for node in nodes)
+    cells = (
+        duration(cumulative),
+        f"{100 * cumulative / whole:.1f}%" if whole else "",
+        duration(sum(node.self_time for node in nodes)),
+        duration(sum(node.wait for node in nodes)),
+        f"{sum(node.calls for node in nodes):,}",
     )
-    return f"{numbers}  {_indent(level)}... {len(nodes):,} more, and what they called"
-
-
-def _numbers(cumulative: int, self_time: int, wait: int, calls: int, whole: int) -> str:
-    percent = f"{100 * cumulative / whole:.1f}%" if whole else ""
-    return f"{duration(cumulative):>10} {percent:>6} {duration(self_time):>10} {duration(wait):>10} {calls:>11,}"
+    return _row(_TREE, kept, cells, text)
 
 
 def _indent(level: int) -> str:
     return "  " * level if level <= _MOST_INDENT else "  " * _MOST_INDENT + f"[{level}] "
 
 
-def _table(rows: list[Row], key: Callable[[Row], int], limit: int | None, whole: int) -> list[tuple[str, float | None]]:
-    head = f"{'calls':>11} {'resumes':>11} {'self':>10} {'cumulative':>10} {'ready':>10} {'parked':>10}  function, wherever it was called"
-    lines: list[tuple[str, float | None]] = [(head, None)]
+def _table(rows: list[Row], key: Callable[[Row], int], limit: int | None, whole: int, kept: list[int]) -> list[tuple[str, float | None]]:
+    lines: list[tuple[str, float | None]] = [(_head(_TABLE, kept, "function, wherever it was called"), None)]
     total = whole if key(rows[0]) == rows[0].cumulative else sum(key(row) for row in rows)
     for row in rows[:limit]:
-        numbers = f"{row.calls:>11,} {row.resumes:>11,} {duration(row.self_time):>10} {duration(row.cumulative):>10}"
-        waits = f"{duration(row.ready):>10} {duration(row.parked):>10}"
-        lines.append((f"{numbers} {waits}  {_name(row)}{_marks(row)}", key(row) / total if whole and total else None))
+        times = (duration(time) for time in (row.self_time, row.cumulative, row.ready, row.parked))
+        line = _row(_TABLE, kept, (f"{row.calls:,}", f"{row.resumes:,}", *times), f"{_name(row)}{_marks(row)}")
+        lines.append((line, key(row) / total if whole and total else None))
     if limit is not None and len(rows) > limit:
         lines.append((f"... {len(rows) - limit:,} more functions", None))
     return lines

@@ -271,16 +271,17 @@ def resume_collected(p, top, value, resume):
 
 def see(p, now, new=False):
     """Make the Levels of `p`, which is new or older than the collecting, and return them."""
+    counted = p._levels is not None and len(p._levels._nodes) == len(p.stack)  # by another collector: a call is counted once
     levels = p._levels = Levels(p._trampoline._era, now)
     p._special |= COLLECTED
-    _count_in(levels, p, now, not new)
+    _count_in(levels, p, now, not new, counted)
     return levels
 
 
-def _count_in(levels, p, now, older):
+def _count_in(levels, p, now, older, counted=False):
     levels.enlist()
     for coroutine in p.stack:
-        levels.push(coroutine, now, partial=older and (coroutine is not p._top or has_begun(coroutine)))
+        levels.push(coroutine, now, partial=older and (counted or coroutine is not p._top or has_begun(coroutine)))
 
 
 def turned(t):

@@ -73,13 +73,21 @@ class Put(Operation):
         channel = self._channel
         if channel._closed:
             raise closed_channel("put() into", channel)
-        getter = first(channel._getters)
+        getter = first(channel._getters) if channel._getters else None
         if getter is not None:
             hand(channel._getters, getter, self._value)
         elif channel._size is None or len(channel._items) < channel._size:
             channel._items.append(self._value)
         else:
             return _WAIT
+        return None
+
+    def at_once(self, pseudothread):
+        """Do it if nobody has to be waited for: most often there is room, and nobody waits to get."""
+        channel = self._channel
+        if channel._size is not None or channel._getters or channel._closed:
+            return super().at_once(pseudothread)
+        channel._items.append(self._value)
         return None
 
     def __repr__(self):
@@ -96,7 +104,7 @@ class Get(Operation):
 
     def _do(self):
         channel, default = self._channel, self._value
-        items, putter = channel._items, first(channel._putters)
+        items, putter = channel._items, first(channel._putters) if channel._putters else None
         if items:
             if putter is not None and len(items) <= channel._size:  # a value that was taken back may be one too many
                 items.append(putter._value)
@@ -116,7 +124,10 @@ class Get(Operation):
 
     def at_once(self, pseudothread):
         """Do it if nobody has to be waited for. NotImplemented as a value goes by way of suspend()."""
-        items, putter = self._channel._items, first(self._channel._putters)
+        items, putters = self._channel._items, self._channel._putters
+        if items and not putters and items[0] is not NotImplemented:
+            return items.popleft()
+        putter = first(putters)
         following = items[0] if items else self._value if putter is None else putter._value
         return NotImplemented if following is NotImplemented else super().at_once(pseudothread)
 
@@ -167,5 +178,6 @@ def taken(waiters, operation):
 
 own_codes.add(Operation.__iter__.__code__)
 OWN_CODES.update(
-    function.__code__ for function in (Operation.suspend, Operation.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
+    function.__code__
+    for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from types import GenericAlias
+from types import GeneratorType, GenericAlias
 
 from trampoline._base import (
     ERROR,
@@ -82,7 +82,7 @@ class Pseudothread:
         held, current = trampoline._held, trampoline._current
         by_hand = Everywhere.used and turns_begin(trampoline)
         try:
-            if trampoline._advance(self, None) is None:
+            if trampoline._advance(self, None, None) is None:
                 return None
             if not self._special:
                 return self._payload
@@ -309,7 +309,8 @@ class Pseudothread:
 
     def _end(self, value, outcome):
         if self._name is None:
-            self._name = self.name if self._stack else name_of(self._top)
+            root = self.stack[0] if self._stack else self._top
+            self._name = type(root) is GeneratorType and root.__qualname__ or name_of(root)
         self._state = ENDED
         self._top = self._stack = self._context = None
         self._payload, self._special = value, 0

@@ -12,11 +12,12 @@ from trampoline._pyresume import QUEUED, TAKEN
 class Queue:
     """The entries that wait for their turn: callables without arguments, pseudothreads mostly. A deque to its user."""
 
-    __slots__ = ("_entries", "_waker", "__weakref__")
+    __slots__ = ("_entries", "_mixed", "_waker", "__weakref__")
 
     def __new__(cls):
         self = object.__new__(cls)
         self._entries, self._waker = deque(), None
+        self._mixed = False  # whether there ever was anything in it but pseudothreads that its own trampoline queued
         return self
 
     def __init_subclass__(cls, **kwargs):
@@ -24,7 +25,9 @@ class Queue:
 
     def append(self, entry):
         """Queue `entry` behind all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
-        _enter(entry)
+        if type(entry) is Pseudothread or not callable(entry):
+            _enter(entry)
+        self._mixed = True
         self._entries.append(entry)
         waker = self._waker  # asked once: another thread may take it away
         if waker is not None:
@@ -32,7 +35,9 @@ class Queue:
 
     def appendleft(self, entry):
         """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
-        _enter(entry)
+        if type(entry) is Pseudothread or not callable(entry):
+            _enter(entry)
+        self._mixed = True
         self._entries.appendleft(entry)
         waker = self._waker
         if waker is not None:
@@ -101,5 +106,5 @@ def _enter(entry):
         if entry._state != TAKEN:
             raise entry._misuse("queue", "is queued already")
         entry._state = QUEUED
-    elif not callable(entry):
+    else:
         raise TypeError(f"an entry of the queue is called without arguments, but {describe(entry)} is not callable: add() takes coroutines")

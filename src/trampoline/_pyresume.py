@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import GeneratorType
 
-from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, kinds, meaning_of, no_coroutine
+from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, no_coroutine
 from trampoline._pylevels import COLLECTED, resume_collected
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
@@ -76,19 +76,6 @@ def returned(stop):
         return VALUE, stop.value
     except BaseException as raised:
         return ERROR, _without(raised, stop)
-
-
-def looked_up(got, error):
-    """Return the same when `got` was yielded and its class looked up, which raised `error`: or a signal did."""
-    try:
-        kinds.get(type(got))
-        return caught(error)
-    except Exception:
-        pass
-    try:
-        return meaning_of(got), got
-    except BaseException as raised:
-        return ERROR, _without(raised, error)
 
 
 def _without(raised, error):

@@ -11,8 +11,8 @@ when the next entry has been taken from the queue and not yet called (the recipe
 `run()` waits, which the recipe never does, they go too: it may wait for hours. And errors show the user's frames alone: where one of ours
 enters a traceback, it is cut off again before the error goes on.
 
-Its parts: `_pypseudothread.py`, what a pseudothread and the queue can be told; `_pyturns.py`, the run loop; `_pyresume.py`, one resume;
-`_pytogether.py`, who waits for the end of a pseudothread;
+Its parts: `_pypseudothread.py`, what a pseudothread can be told; `_pyqueue.py`, the queue; `_pyturns.py`, the run loop; `_pyresume.py`, one
+resume; `_pyfollowing.py`, what follows a turn; `_pytogether.py`, who waits for the end of a pseudothread;
 `_pytimers.py`, time. Where somebody wants to know where the time goes: `_pycollecting.py`, who counts it; `_pycollector.py`, in what;
 `_pylevels.py`, how.
 """
@@ -22,6 +22,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from _weakref import ref
+from collections import deque
 from types import GeneratorType
 
 from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine
@@ -50,8 +51,8 @@ class BaseTrampoline(Turns):
 
     __slots__ = (  # so that the instance's attributes are the user's own
         "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
-        "_overridden", "_own_collector", "_parked", "_queue", "_runner", "_running", "_straddling", "_timers", "_token", "_waker_",
-        "__weakref__",
+        "_overridden", "_own_collector", "_parked", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers", "_token",
+        "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -59,6 +60,7 @@ class BaseTrampoline(Turns):
         self._running = False
         self._runner = {}  # who is inside run(): "by": a tuple with the thread's identity
         self._queue = Queue()
+        self._peeks = False  # whether the first entry of a queue that is not ours can be looked at before it is taken: it is a deque
         self._parked = {}  # pseudothread: the suspension for which it is parked, in the order of parking
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
         self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
@@ -97,6 +99,9 @@ class BaseTrampoline(Turns):
                     entry._state = TAKEN
         waker, self._waker = self._waker_, None
         self._queue = queue
+        self._peeks = isinstance(queue, deque) and type(queue).popleft is deque.popleft
+        if type(queue) is Queue:
+            queue._mixed = True  # it may be another trampoline's
         self._alone = False
         self._waker = waker
         if waker is not None:
@@ -114,7 +119,8 @@ class BaseTrampoline(Turns):
 
         `name` is for reports. With a `context` (a contextvars.Context) every turn runs in it. TypeError if it is no coroutine.
         """
-        check_root("add()", coroutine, context)
+        if type(coroutine) is not GeneratorType or context is not None:
+            check_root("add()", coroutine, context)
         if self._asks and type(coroutine) is not GeneratorType:
             coroutine = self._root(coroutine)
         p = self._make(coroutine, ())
@@ -155,11 +161,19 @@ class BaseTrampoline(Turns):
         error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
         subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
         """
-        if len(exc) > 2:
-            raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
+        handing = self._handing
         if exc:
+            if len(exc) > 2:
+                raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
             val = exception_of("schedule()", val, *exc)
-        p = handed = self._handed(coroutine, stack)
+        elif handing:
+            p = handing[0]
+            if p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue:
+                p._payload, p._state = val, QUEUED
+                self._queue._entries.append(p)
+                del handing[0]
+                return p
+        p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
             p = self._make(*_check_stack(coroutine, stack))
         p._payload = val
@@ -345,20 +359,6 @@ class BaseTrampoline(Turns):
                 self._queue._entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
                 return self._thread in (None, get_ident())
-        return True
-
-    def _handed(self, coroutine, stack):
-        """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-        for p in self._handing:
-            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
-                return p
-        return None
-
-    def _unhand(self, p):
-        """Return whether it was still there."""
-        if p not in self._handing:
-            return False
-        self._handing.remove(p)
         return True
 
 

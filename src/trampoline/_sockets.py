@@ -163,7 +163,8 @@ def listening_socket(
     where the system can. The names are resolved at once. OSError that names host and service if they are not known, or in use.
     """
     if service is None:
-        return _bound(socket.AF_UNIX, fspath(host), backlog, reuse_port) if hasattr(socket, "AF_UNIX") else _no_unix(host)
+        path = _path("listening_socket()", host)
+        return _bound(socket.AF_UNIX, path, backlog, reuse_port) if hasattr(socket, "AF_UNIX") else _no_unix(path)
     found = _addresses(host or None, service, family, socket.AI_PASSIVE)
     found.sort(key=lambda info: info[0] != socket.AF_INET)
     if not host and not family and socket.has_dualstack_ipv6():
@@ -189,7 +190,7 @@ else:
         if service is None:
             if not hasattr(socket, "AF_UNIX"):
                 _no_unix(host)
-            found = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", fspath(host))]
+            found = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", _path("nonblocking_connect()", host))]
         else:
             try:  # no name, no thread
                 found = _addresses(host, service, family, socket.AI_NUMERICHOST | socket.AI_NUMERICSERV)
@@ -261,6 +262,15 @@ def _bound(family: int, address: Any, backlog: int, reuse_port: bool, dualstack:
         sock.close()
         raise
     return sock
+
+
+def _path(where: str, host: Any) -> str | bytes:
+    """Return the path of a Unix socket that is meant where no service is given."""
+    try:
+        path: str | bytes = fspath(host)
+        return path
+    except TypeError:
+        raise TypeError(f"{where} takes a host and a service, or the path of a Unix socket, not {describe(host)} alone") from None
 
 
 def _no_unix(path: object) -> Any:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from trampoline._base import Suspension
+from trampoline._base import Suspension, no_copy
 from trampoline._waited import check_thread, tell, waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from typing import Any
+    from typing import Any, NoReturn
 
     from trampoline._core import core
 
@@ -54,6 +54,9 @@ class Waited(Suspension):
                 return first
             self._waiters.pop(first, None)  # somebody else has resumed it
         return None
+
+    def __reduce__(self) -> NoReturn:
+        raise no_copy(self)
 
     def _told(self, *told: str) -> str:
         return tell(self, *told, waiting(sum(waiter.waits_for is self for waiter in self._waiters)))

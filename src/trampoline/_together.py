@@ -1,4 +1,4 @@
-"""Several coroutines at once: `gather()` and `first()`, what reports an error that nobody took, and what refuses to be joined.
+"""Several coroutines at once: `gather()` and `first()`.
 
 To start one pseudothread and to join it is the core's: `spawn()`, and `yield pseudothread`. Both functions here start a pseudothread for
 each coroutine and wait for all of them, or for the first. However the waiting ends, none of them is left running: the generator that
@@ -8,9 +8,9 @@ waits closes them when it is thrown into or closed itself, so that it can be cal
 from __future__ import annotations
 
 import sys
-from types import CoroutineType, SimpleNamespace, coroutine
+from types import CoroutineType, GeneratorType, coroutine
 
-from trampoline._base import VALUE, Suspension, cannot_join, describe, is_coroutine, meaning_of, no_coroutine, no_result
+from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, no_coroutine, no_result
 from trampoline._base import yield_itself as wait_for
 from trampoline._traces import users
 
@@ -168,6 +168,8 @@ def _roots(where: str, coroutines: Sequence[Any]) -> list[Any]:
     """Return a coroutine for each, or raise the error that names what is wrong."""
     roots = []
     known = set()
+    if len(coroutines) == 1 and _are_many(coroutines[0]):
+        raise TypeError(f"{where} takes its coroutines one by one, not {describe(coroutines[0])}: write {where[:-1]}*...) with a star")
     for number, given in enumerate(coroutines, 1):
         if is_coroutine(given):
             if id(given) in known:
@@ -185,47 +187,8 @@ def _roots(where: str, coroutines: Sequence[Any]) -> list[Any]:
     return roots
 
 
-class _Refused(Suspension):
-    __slots__ = ("_error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self._error = error
-
-    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
-        raise self._error
-
-
-def refused(got: Any, trampoline: object) -> Suspension:
-    """Return what raises the error for `got`, a pseudothread or a `spawn()` of the other core, at the yield."""
-    if hasattr(got, "waits_for"):
-        return _Refused(cannot_join(None, got))
-    return _Refused(RuntimeError(f"{describe(got)} was made with the other core, not with that of {trampoline!r}: take its own spawn()"))
-
-
-class Untaken:
-    """What a spawned pseudothread keeps with an error that nobody has taken: let go with it, it reports that."""
-
-    __slots__ = ("_added", "_error", "_name")
-
-    def __init__(self, pseudothread: core.Pseudothread[Any]) -> None:
-        self._error: BaseException | None = None
-        self._name, self._added = pseudothread.name, pseudothread.added
-        self._error = pseudothread._error
-
-    def taken(self) -> None:
-        self._error = None
-
-    def __del__(self) -> None:
-        error, self._error = self._error, None
-        if error is None:
-            return
-        where = "" if self._added is None else f", spawned at {self._added[0]}:{self._added[1]}"
-        text = f"Nobody joined pseudothread {self._name!r}{where}, which failed"
-        hook = sys.unraisablehook
-        if hook is not sys.__unraisablehook__:
-            told: Any = SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None)
-            hook(told)
-        elif sys.stderr is not None:  # Python's own takes nothing but what Python itself made
-            from traceback import format_exception
-
-            sys.stderr.write(f"{text}:\n" + "".join(format_exception(type(error), error, error.__traceback__)))
+def _are_many(given: Any) -> bool:
+    """Return whether it is a list of coroutines, or makes them: as other libraries take them."""
+    if type(given) is GeneratorType:
+        return given.gi_code.co_name == "<genexpr>"
+    return isinstance(given, (list, tuple, set, frozenset)) and all(map(is_coroutine, given))

@@ -65,15 +65,17 @@ class Layer(Base):
         if clock is not None:
             if reactor is not None:
                 raise TypeError(f"Trampoline() takes a reactor or a clock, not both: {describe(reactor)} has a clock of its own")
-            if not callable(clock):
-                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}")
+            if not callable(clock) or isinstance(clock, type):
+                made = f": write clock={clock.__name__}()" if isinstance(clock, type) else ""
+                raise TypeError(f"Trampoline() takes a clock that is called for seconds, not {describe(clock)}{made}")
             self._clock = clock
             if hasattr(clock, "jump"):
                 self._begin_time(clock)
         if reactor is not None:
             missing = [name for name in _ASKED_OF_A_REACTOR if not hasattr(reactor, name)]
             if missing:
-                raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}")
+                hint = f": write {reactor.__name__}()" if isinstance(reactor, type) else ""
+                raise TypeError(f"a reactor has {', '.join(_ASKED_OF_A_REACTOR)}, but {describe(reactor)} has no {missing[0]}{hint}")
             self.reactor = reactor
             self._own_reactor = False
             self._timers = self._timers_of(reactor)
@@ -274,13 +276,13 @@ class Layer(Base):
 
             return Outcome(future_of(got))
         if type(got) in core_types:
-            from trampoline._together import refused
+            from trampoline._untaken import refused
 
             return refused(got, self)
         return got
 
     def _untaken(self, pseudothread: core.Pseudothread[Any]) -> object:
-        from trampoline._together import Untaken
+        from trampoline._untaken import Untaken
 
         return Untaken(pseudothread)
 

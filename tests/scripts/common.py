@@ -43,6 +43,15 @@ def chain(depth, bottom, ended):
     yield got
 
 
+def fails(t):
+    """Run a trampoline out of which a Mishap has to come."""
+    try:
+        t.run()
+    except Mishap:
+        return
+    raise AssertionError("nothing was raised")
+
+
 def all_ended(ended, by="GeneratorExit"):
     """Return whether all levels of `chain()` ended by that, and by nothing else. PyPy's collector ends one of a cycle each time it runs."""
     return ended == {by: DEPTH + 1} or not REFERENCE_COUNTS and set(ended) <= {by}

@@ -1,6 +1,6 @@
 """An error through a million levels, each of which sees it, out of run()."""
 
-from common import LESS, Mishap, Trampoline, chain
+from common import LESS, Mishap, Trampoline, chain, fails
 
 
 def bottom():
@@ -11,12 +11,7 @@ def bottom():
 ended = {}
 t = Trampoline()
 p = t.add(chain(LESS, bottom, ended))
-try:
-    t.run()
-except Mishap:
-    pass
-else:
-    raise AssertionError("nothing was raised")
+fails(t)
 assert ended == {"Mishap": LESS + 1}
 assert p.done
 del p, t

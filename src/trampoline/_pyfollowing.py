@@ -1,0 +1,173 @@
+"""What a turn meant and what follows it, for the core in Python: the queue, an overridden `schedule`, or a suspension."""
+
+from __future__ import annotations
+
+from trampoline._base import ADAPT, GIVE, VALUE, WAIT, kinds, meaning_of
+from trampoline._pypseudothread import Pseudothread
+from trampoline._pyresume import (
+    ENDED,
+    INTERRUPTED,
+    MISSING,
+    OWED,
+    OWN_CODES,
+    PARKED,
+    PROMPTLY,
+    RUNNING,
+    TAKEN,
+    THROWING,
+    behind,
+    caught,
+    error_of,
+    returned,
+)
+from trampoline._pytogether import Spawning, hand_out, join
+
+
+class Following:
+    """What follows a turn, for `BaseTrampoline`."""
+
+    __slots__ = ()
+
+    def _meant(self, p, outcome, got):
+        """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
+        try:
+            if outcome is None:
+                outcome = meaning_of(got)
+            return self._adapted(p, got) if outcome == ADAPT or not outcome and self._asks else (outcome, got)  # CALL
+        except StopIteration as stop:
+            return returned(stop)
+        except BaseException as raised:
+            return caught(raised)
+        finally:
+            p = got = None  # the frames of a traceback hold those that called them
+
+    def _continue(self, p, first=False):
+        """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
+        if self._overridden or "schedule" in getattr(self, "__dict__", ()):
+            self._hand_over(p)
+        else:
+            self._append(p, first)
+
+    def _hand_over(self, p):
+        """Show the continuation of `p` to the overridden `schedule`."""
+        value, throwing, turned = p._payload, p._special & THROWING, p._state == RUNNING  # else somebody resumed it
+        if p._special & PROMPTLY:  # it cannot be taken back from whoever is shown it
+            value = value[0]
+        if p._special & OWED:
+            value = error_of(value)
+        coroutine, stack = p._top, p._stack
+        p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
+        handing = self._handing
+        handing.append(p)
+        try:
+            if throwing:
+                self.schedule(coroutine, stack, type(value), value, value.__traceback__)
+            else:
+                self.schedule(coroutine, stack, value)
+        finally:
+            if handing:
+                self._not_taken(p, coroutine, stack, turned)
+
+    def _not_taken(self, p, coroutine, stack, turned=True):
+        """End `p` if an overridden `schedule` did not pass on its continuation, but another coroutine or stack, if anything."""
+        if self._unhand(p) and p._state == TAKEN:
+            held = self._held
+            if turned and held is not None:  # the recipe's closure held the callers, too
+                self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
+            p._end(MISSING, VALUE)
+            hand_out(p)
+
+    def _handed(self, coroutine, stack):
+        """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
+        for p in self._handing:
+            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
+                return p
+        return None
+
+    def _unhand(self, p):
+        """Return whether it was still there."""
+        handing = self._handing
+        if handing and handing[-1] is p:
+            handing.pop()
+            return True
+        if p not in handing:
+            return False
+        handing.remove(p)
+        return True
+
+    def _park(self, p, suspension):
+        p._state, p._payload = PARKED, suspension
+        self._parked[p] = suspension
+        if p._levels is not None:
+            p._levels.parked(p)
+        try:
+            error = None
+            if p._special & INTERRUPTED:
+                p._special &= ~INTERRUPTED
+                error = self._interruption(p)
+            if error is None:
+                if type(suspension) is Pseudothread:
+                    join(p, suspension)
+                else:
+                    if self._timers is not None and self._timers.virtual and suspension.external:
+                        self._outside.add(p)
+                    suspension.suspend(p)
+                return
+        except BaseException as raised:
+            raised.__traceback__ = behind(raised.__traceback__)
+            error = raised
+        try:
+            if p._state == ENDED:
+                raise error
+            parked = self._parked.pop(p, None) is not None
+            self._outside.discard(p)
+            if parked and p._levels is not None:
+                p._levels.woken()
+            p._payload = error  # in place of what it was resumed with, if that was done already
+            p._special = p._special & ~(PROMPTLY | OWED) | THROWING
+            if parked:
+                p._state = RUNNING  # its turn goes on
+                self._continue(p)
+        finally:
+            p = suspension = error = None  # the frames of a traceback hold those that called them
+
+    def _prompted(self, p, suspension):
+        """Return what `p` is sent without waiting, or thrown, or NotImplemented if it must wait."""
+        try:
+            return suspension.at_once(p)
+        except BaseException as raised:
+            raised.__traceback__ = behind(raised.__traceback__)
+            p._special |= THROWING
+            return raised
+        finally:
+            p = suspension = None  # the frames of a traceback hold those that called them
+
+    def _adapted(self, p, got):
+        """Return what it means that `p` yielded `got`, which can be awaited or is a future, and what stands for that."""
+        if type(got) is Pseudothread:
+            return WAIT, got
+        if type(got) is Spawning:
+            return GIVE, self._spawned(p, got)
+        got = self._adapt(got)
+        outcome = kinds.get(type(got))
+        if outcome is None:
+            outcome = meaning_of(got)
+        return VALUE if outcome == ADAPT else outcome, got
+
+    def _spawned(self, p, spawning):
+        """Return the pseudothread that `p` starts, or the error that is to be thrown at its yield."""
+        try:
+            return spawning.start(self, p)
+        except BaseException as raised:
+            raised.__traceback__ = behind(raised.__traceback__)
+            p._special |= THROWING
+            return raised
+
+
+OWN_CODES.update(
+    function.__code__
+    for function in (
+        *(Following._meant, Following._continue, Following._hand_over, Following._not_taken, Following._park, Following._prompted),
+        *(Following._adapted, Following._spawned),
+    )
+)

@@ -1,0 +1,60 @@
+"""What becomes of pseudothreads that are not joined, or cannot be: what reports an error that nobody took, and what refuses a join."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+from trampoline._base import Suspension, cannot_join, describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from trampoline._core import core
+
+
+class _Refused(Suspension):
+    __slots__ = ("_error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        raise self._error
+
+
+def refused(got: Any, trampoline: object) -> Suspension:
+    """Return what raises the error for `got`, a pseudothread or a `spawn()` of the other core, at the yield."""
+    if hasattr(got, "waits_for"):
+        return _Refused(cannot_join(None, got))
+    return _Refused(RuntimeError(f"{describe(got)} was made with the other core, not with that of {trampoline!r}: take its own spawn()"))
+
+
+class Untaken:
+    """What a spawned pseudothread keeps with an error that nobody has taken: let go with it, it reports that."""
+
+    __slots__ = ("_added", "_error", "_name")
+
+    def __init__(self, pseudothread: core.Pseudothread[Any]) -> None:
+        self._error: BaseException | None = None
+        self._name, self._added = pseudothread.name, pseudothread.added
+        self._error = pseudothread._error
+
+    def taken(self) -> None:
+        self._error = None
+
+    def __del__(self) -> None:
+        error, self._error = self._error, None
+        if error is None:
+            return
+        where = "" if self._added is None else f", spawned at {self._added[0]}:{self._added[1]}"
+        text = f"Nobody joined pseudothread {self._name!r}{where}, which failed"
+        hook = sys.unraisablehook
+        if hook is not sys.__unraisablehook__:
+            told: Any = SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None)
+            hook(told)
+        elif sys.stderr is not None:  # Python's own takes nothing but what Python itself made
+            from traceback import format_exception
+
+            sys.stderr.write(f"{text}:\n" + "".join(format_exception(type(error), error, error.__traceback__)))

@@ -1,0 +1,77 @@
+"""Mistakes that those make who come from another library: each is named, with what to write instead, on both cores."""
+
+import copy
+import inspect
+import pickle
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from trampoline import Event, Lock, Semaphore, VirtualClock, first, gather, map_in, sleep, timeout
+
+
+def gives(value):
+    yield sleep(0)
+    return value
+
+
+def yields(what):
+    return (yield what)
+
+
+async def awaits(what):
+    return await what
+
+
+def failure(t, coroutine):
+    """Run it and return the error that leaves it."""
+    t.add(coroutine)
+    with pytest.raises(TypeError) as caught:
+        t.run()
+    return caught.value
+
+
+@pytest.mark.parametrize("together", [gather, first])
+@pytest.mark.parametrize("many", [list, tuple, set, iter], ids=["list", "tuple", "set", "generator"])
+def test_coroutines_all_in_one(together, many):
+    made = [gives(1), gives(2)]
+    given = (each for each in made) if many is iter else many(made)
+    name = together.__name__
+    with pytest.raises(TypeError, match=rf"^{name}\(\) takes its coroutines one by one, not .*: write {name}\(\*\.\.\.\)"):
+        together(given)
+    assert [inspect.getgeneratorstate(each) for each in made] == ["GEN_CREATED"] * 2
+
+
+def test_a_generator_expression_beside_others_is_the_coroutine_that_it_is(core):
+    t = core.Trampoline()
+    t.add(yields(gather((each for each in [gives(1)]), gives(2))))
+    assert t.run() == [None, 2]
+
+
+@pytest.mark.parametrize("lock", [Lock(), Semaphore()], ids=repr)
+def test_with_a_lock_that_is_not_waited_for(lock):
+    before = repr(lock)
+    with pytest.raises(TypeError, match=r"^`with` does not wait for <.*>: write `with \(yield lock\):`, or `async with lock:`"), lock:
+        raise AssertionError
+    assert repr(lock) == before
+
+
+@pytest.mark.parametrize("made", [Lock, Semaphore, Event])
+@pytest.mark.parametrize("act", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_no_copies(made, act):
+    with pytest.raises(TypeError, match=f"^cannot copy or pickle <{made.__name__} at "):
+        act(made())
+
+
+@pytest.mark.parametrize("how", [yields, awaits, lambda what: timeout(5, what), lambda what: gather(what, gives(1))])
+def test_a_map_in_that_is_yielded_as_a_whole(core, how):
+    with ThreadPoolExecutor(1) as executor:
+        error = failure(core.Trampoline(), how(map_in(executor, len, ["a"], 1)))
+    assert str(error).startswith("map_in() gives one result after the other and is not to be yielded itself: write `for result in map_in(")
+    assert not any("_mapped" in frame.filename for frame in traceback.extract_tb(error.__traceback__))
+
+
+def test_a_class_for_a_clock(core):
+    with pytest.raises(TypeError, match=r"^Trampoline\(\) takes a clock .*, not <class .*VirtualClock'>: write clock=VirtualClock\(\)"):
+        core.Trampoline(clock=VirtualClock)
