@@ -73,9 +73,8 @@ def main() -> int:
     lock = "with" if getattr(sys, "_is_gil_enabled", lambda: True)() else "without"
     core = "C" if accelerated else "Python"
     print(f"CPython {platform.python_version()}, {lock} the lock of the interpreter, {core} core, {os.cpu_count()} cores")
-    print(
-        f"two threads do, of what one does, by the clock {clock:.2f} (quickest round of each; {middle:.2f} in the middle); by CPU time {cpu:.2f}"
-    )
+    by_clock = f"by the clock {clock:.2f} (quickest round of each; {middle:.2f} in the middle)"
+    print(f"two threads do, of what one does, {by_clock}; by CPU time {cpu:.2f}")
     print("load of the machine in the last minute: " + (f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "not known"))
     return 0
 

@@ -154,8 +154,8 @@ cdef void put_back(Channel channel, PyObject* value) noexcept:
         PyErr_Clear()
 
 
-cdef inline int put_now(Channel channel, PyObject* value, ct_Operation** other, PyObject** woken, ct_Operation** stale, PyObject** elsewhere,
-                        PyObject** got) noexcept:
+cdef inline int put_now(Channel channel, PyObject* value, ct_Operation** other, PyObject** woken, ct_Operation** stale,
+                        PyObject** elsewhere, PyObject** got) noexcept:
     other[0] = hand_to_first(channel.getters, value, woken, stale, elsewhere, got)
     if got[0] != NULL or elsewhere[0] != NULL:
         return CT_FAILED
@@ -178,8 +178,8 @@ cdef inline int get_now(Channel channel, ct_Operation** putter, PyObject** woken
     cdef bint some = channel.items.count != 0
     if not some and waiting == NULL:
         return CT_WAIT
-    if some and waiting != NULL and <Py_ssize_t>channel.items.count > channel.room:  # a value that was taken back may be one too many
-        waiting = NULL
+    if some and waiting != NULL and <Py_ssize_t>channel.items.count > channel.room:
+        waiting = NULL  # a value that was taken back is one too many
     while waiting != NULL:
         value = waiting.value
         Py_INCREF(<object>value)

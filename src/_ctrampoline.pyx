@@ -13,7 +13,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -101,7 +101,7 @@ cdef class BaseTrampoline:
                 if type(entry) is Pseudothread:
                     taken_out(<Pseudothread>entry)
         waker, self._waker = self._waker, None
-        old, old_own = self.any_queue, self.own  # let go when nobody waits for the lock
+        _old, _old_own = self.any_queue, self.own  # let go when nobody waits for the lock
         ct_lock(<PyObject*>self)
         self.any_queue = queue
         self.own = queue if type(queue) is Queue else None
@@ -368,7 +368,7 @@ cdef bint begins(BaseTrampoline t, mine) noexcept:
 
 
 cdef void no_more_running(BaseTrampoline t) noexcept:
-    thread = t.thread  # let go behind the lock
+    _thread = t.thread  # let go behind the lock
     ct_lock(<PyObject*>t)
     t.running = t.alone = False
     t.thread = None

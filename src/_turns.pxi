@@ -119,7 +119,8 @@ cdef inline void set_turn(BaseTrampoline t, PyObject** turn) noexcept:
 cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, bint claimed, PyObject** result) noexcept:
     """Make turns of `current`, and of what else stands in the `queue` while that is pseudothreads of `t`; one turn, if the queue is None.
 
-    It is running already if it is `claimed`. `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
+    It is running already if it is `claimed`.
+    `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
     """
     global ct_promptly
     cdef PyObject* p = current[0]

@@ -1,7 +1,7 @@
 """Who waits at the two ends of a channel, and what the core asks of its operations. Part of `_ctrampoline.pyx`.
 
-A list has its links in the operations (`_operation.h`), and a reference of each. In free-threaded CPython the lock of the channel guards it, and
-what the operations have of it; that of a trampoline may be taken under it, never the other way round.
+A list has its links in the operations (`_operation.h`), and a reference of each. In free-threaded CPython the lock of the channel guards
+it, and what the operations have of it; that of a trampoline may be taken under it, never the other way round.
 """
 
 cdef inline ct_Operation* first(ct_Operation** ends, ct_Operation** stale, PyObject** elsewhere) noexcept:

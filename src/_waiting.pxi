@@ -2,8 +2,8 @@
 
 What is rarer is left to the methods of the operations and of the reactor, which say what is done and why. Part of `_ctrampoline.pyx`.
 
-The lock of the interpreter is kept from where an operation is looked at till its pseudothread is queued, so nobody comes between. Where there is
-no such lock nothing of this is used.
+The lock of the interpreter is kept from where an operation is looked at till its pseudothread is queued, so nobody comes between.
+Where there is no such lock nothing of this is used.
 """
 
 

@@ -1,9 +1,9 @@
 """How the objects of the core are laid out, and what moves pointers within them: the stack of a pseudothread, the ring of a queue, the list
 of what is parked. None of it raises, and none of it runs a line of the user's but where something is let go.
 
-In free-threaded CPython the lock of a trampoline guards what it and its pseudothreads hold, that of a queue its ring, that of timers their heap.
-Where a function here does not lock, its caller has, or nobody else can have what it changes: a stack grows and shrinks in the hands of one
-thread, and others look.
+In free-threaded CPython the lock of a trampoline guards what it and its pseudothreads hold, that of a queue its ring, that of timers
+their heap. Where a function here does not lock, its caller has, or nobody else can have what it changes: a stack grows and shrinks in the
+hands of one thread, and others look.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
