@@ -21,8 +21,13 @@ cdef Py_ssize_t most = 64
 
 cdef enlist_weakly(BaseTrampoline t):
     global most
-    held = []  # goes behind the lock
+    held, last = [], None  # go behind the lock
     with all_lock:
+        while all_weakly:
+            last = all_weakly[len(all_weakly) - 1]()
+            if last is not None:
+                break
+            all_weakly.pop()
         if len(all_weakly) > most:
             held = [(known, known()) for known in all_weakly]
             all_weakly[:] = [known for known, found in held if found is not None]
