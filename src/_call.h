@@ -10,16 +10,21 @@ typedef struct {
 
 static PyTypeObject ct_call_type;
 static PyObject *ct_is_coroutine, *ct_no_coroutine, *ct_exception_of;
+#if !CT_FREE_THREADED
 static ct_Call *ct_calls[64];  /* let go, to be used again */
 static int ct_calls_kept;
-static PyObject *ct_stop_kept;  /* the same */
+#endif
+static PyObject *ct_stop_kept;  /* the same; never one in free-threaded CPython */
 static PyObject *ct_no_args;  /* an empty tuple */
 
 static PyObject *ct_call(PyObject *module, PyObject *callee) {
     ct_Call *call;
     (void)module;
+#if !CT_FREE_THREADED
     if (ct_calls_kept) call = (ct_Call *)PyObject_Init((PyObject *)ct_calls[--ct_calls_kept], &ct_call_type);
-    else if ((call = PyObject_GC_New(ct_Call, &ct_call_type)) == NULL) return NULL;
+    else
+#endif
+    if ((call = PyObject_GC_New(ct_Call, &ct_call_type)) == NULL) return NULL;
     call->held = Py_NewRef(callee);
     call->stage = CT_FRESH;
     PyObject_GC_Track(call);
@@ -35,7 +40,7 @@ static int ct_is_unseen(PyObject *object) {
 
 /* Let go of it, or keep it to be used again. */
 static void ct_drop_stop(PyObject *stop) {
-    if (ct_stop_kept == NULL && ct_is_unseen(stop)) {
+    if (!CT_FREE_THREADED && ct_stop_kept == NULL && ct_is_unseen(stop)) {
         PyObject *value = ((PyStopIterationObject *)stop)->value;
         ((PyStopIterationObject *)stop)->value = NULL;
         ct_stop_kept = stop;
@@ -48,8 +53,11 @@ static void ct_call_dealloc(ct_Call *call) {
     PyObject_GC_UnTrack(call);
     if (held != NULL && call->stage == CT_OVER) ct_drop_stop(held);
     else Py_XDECREF(held);
+#if !CT_FREE_THREADED
     if (ct_calls_kept < (int)(sizeof ct_calls / sizeof *ct_calls)) ct_calls[ct_calls_kept++] = call;
-    else PyObject_GC_Del(call);
+    else
+#endif
+    PyObject_GC_Del(call);
 }
 
 static int ct_call_traverse(ct_Call *call, visitproc visit, void *arg) {
@@ -106,7 +114,7 @@ static PySendResult ct_call_resume(ct_Call *call, PyObject *value, PyObject **go
    here till then, and not made anew each time. Whoever else asks holds the call and gets a StopIteration for good. */
 static PyObject *ct_stop(PyObject *awaited, PyObject *value, PyObject **held) {
     PyObject *stop = ct_stop_kept;
-    if (Py_REFCNT(awaited) > 1 || *held != NULL) {
+    if (CT_FREE_THREADED || Py_REFCNT(awaited) > 1 || *held != NULL) {
         stop = value == Py_None ? PyObject_CallNoArgs(PyExc_StopIteration) : PyObject_CallOneArg(PyExc_StopIteration, value);
         Py_DECREF(value);
     } else if (stop != NULL || (stop = PyObject_CallNoArgs(PyExc_StopIteration)) != NULL) {

@@ -110,6 +110,8 @@ cdef extern from *:
     void Py_LeaveRecursiveCall() noexcept
     PyObject* PyErr_NoMemory() noexcept
     PyObject* PyTuple_Pack(Py_ssize_t, ...) noexcept
+    PyObject* PyList_New(Py_ssize_t) noexcept
+    void PyList_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     int PyObject_GC_IsTracked(PyObject*) noexcept
@@ -165,6 +167,23 @@ cdef extern from *:
     unsigned long PyThread_get_thread_ident() noexcept
     unsigned long PyLong_AsUnsignedLong(PyObject*) noexcept
     PyTypeObject PyGen_Type
+
+cdef extern from "_guard.h":
+    bint CT_FREE_THREADED
+    int CT_LEAVING  # the state of a pseudothread that somebody is just resuming
+    int ct_throws
+    void ct_yield() noexcept
+    void ct_lock(PyObject*) noexcept
+    void ct_unlock(PyObject*) noexcept
+    bint ct_flag "ct_load"(bint*) noexcept
+    size_t ct_size "ct_load"(size_t*) noexcept
+    PyObject* ct_pointer "ct_load"(PyObject**) noexcept
+    void ct_set_size "ct_store"(size_t*, size_t) noexcept
+    void ct_count(int*, int) noexcept
+    PyObject* ct_swap(PyObject**, PyObject*) noexcept
+    void ct_put(PyObject**, PyObject*) noexcept
+    PyObject* ct_exchange(PyObject*, PyObject**, PyObject*) noexcept
+    PyObject* ct_ref(PyObject*, PyObject**) noexcept
 
 cdef extern from "_clock.h":
     long long ct_now() noexcept

@@ -39,24 +39,29 @@ cdef class Channel:
         Whoever waits to get is told that it is closed and empty. It may be closed again. RuntimeError from another thread than that of
         those who wait.
         """
-        first_of(self, self.putters), first_of(self, self.getters)  # they refuse another thread
+        refuse_others(self, self.putters)
+        refuse_others(self, self.getters)
         self.is_closed = True
-        cdef ct_Operation* operation = first_of(self, self.putters)
-        while operation != NULL:
-            taken(self.putters, operation).throw(closed_channel("put() into", self))
-            operation = first_of(self, self.putters)
-        operation = first_of(self, self.getters)
-        while operation != NULL:
-            default = () if operation.value == NULL else (<object>operation.value,)
-            kind = operation.kind
-            pseudothread = taken(self.getters, operation)
-            if kind == CT_NEXT:
-                pseudothread.throw(StopAsyncIteration())
-            elif not default:
-                pseudothread.throw(closed_channel("get() from", self))
+        cdef ct_Operation* ended
+        operation = take_first_waiting(self, self.putters)
+        while operation is not None:
+            pseudothread = who_waited(self, operation)
+            if pseudothread is not None:
+                thrown(pseudothread, operation, closed_channel("put() into", self))
+            operation = take_first_waiting(self, self.putters)
+        operation = take_first_waiting(self, self.getters)
+        while operation is not None:
+            ended = <ct_Operation*><PyObject*>operation
+            pseudothread = who_waited(self, operation)
+            if pseudothread is None:  # another thread has just thrown into it
+                pass
+            elif ended.kind == CT_NEXT:
+                thrown(pseudothread, operation, StopAsyncIteration())
+            elif ended.value == NULL:
+                thrown(pseudothread, operation, closed_channel("get() from", self))
             else:
-                pseudothread.resume(default[0])
-            operation = first_of(self, self.getters)
+                resumed(pseudothread, operation, <object>ended.value)
+            operation = take_first_waiting(self, self.getters)
 
     def __aiter__(self):
         return self
@@ -71,11 +76,13 @@ cdef class Channel:
         raise no_copy(self)
 
     def __repr__(self):
-        return tell_channel(self, self.items.count, waiting_at(self.putters), waiting_at(self.getters))
+        return tell_channel(self, self.items.count, waiting_at(self, self.putters), waiting_at(self, self.getters))
 
 
 cdef int operate(ct_Operation* operation, PyObject** got) noexcept:
     """Do it, or say that it has to wait: CT_DONE with what it gives, CT_FAILED with the error, CT_WAIT."""
+    if CT_FREE_THREADED:
+        return attempt(operation, False, got)
     cdef PyObject* channel = operation.channel
     cdef PyObject* items = <PyObject*>(<Channel>channel).items
     if operation.kind == CT_PUT:
@@ -95,59 +102,118 @@ cdef int operate(ct_Operation* operation, PyObject** got) noexcept:
 
 cdef int operate_slowly(ct_Operation* operation, PyObject** got) noexcept:
     """Do it, where somebody waits at the other end, or has to wait."""
+    return attempt(operation, False, got)
+
+
+cdef int attempt(ct_Operation* operation, bint waits, PyObject** got) noexcept:
+    """The same. If it has to wait and it `waits` it stands behind all others that do so."""
     cdef Channel channel = <Channel>operation.channel
-    cdef ct_Operation* waiting
+    cdef ct_Operation* stale = NULL
+    cdef ct_Operation* other = NULL  # whose pseudothread is `woken` by this
+    cdef PyObject* woken = NULL
+    cdef PyObject* elsewhere = NULL
+    cdef PyObject* failure = NULL
+    cdef bint was_closed
+    cdef int how
     got[0] = NULL
-    if operation.kind == CT_PUT:
-        if channel.is_closed:
-            got[0] = closed_now("put() into", channel)
-            return CT_FAILED
-        waiting = first(channel, channel.getters, got)
-        if got[0] != NULL:
-            return CT_FAILED
-        if waiting != NULL:
-            got[0] = hand(channel.getters, waiting, operation.value)
-        elif channel.room >= 0 and <Py_ssize_t>channel.items.count >= channel.room:
+    ct_lock(operation.channel)
+    was_closed = channel.is_closed
+    if operation.kind != CT_PUT:
+        other = first(channel.putters, &stale, &elsewhere)
+        how = CT_FAILED if elsewhere != NULL else get_now(channel, &other, &woken, &stale, got)
+    elif was_closed:
+        how = CT_FAILED
+    else:
+        how = put_now(channel, operation.value, &other, &woken, &stale, &elsewhere, got)
+    if how == CT_WAIT and waits and (operation.kind == CT_PUT or not was_closed):
+        chain(ends_of(operation), operation)
+    ct_unlock(operation.channel)
+    if stale != NULL:
+        drop_stale(stale)
+    if elsewhere != NULL:
+        got[0] = refused_thread(channel, elsewhere)
+    elif woken != NULL:
+        failure = queue_handed(<Pseudothread>woken, other)
+        if failure != NULL:
+            if operation.kind != CT_PUT:
+                put_back(channel, got[0])
+            set_result(got, failure)
+            how = CT_FAILED
+    elif how == CT_WAIT and was_closed:
+        how = end_of_channel(channel, operation, got)
+    elif how == CT_FAILED and got[0] == NULL:
+        got[0] = closed_now("put() into", channel)
+    return how
+
+
+cdef void put_back(Channel channel, PyObject* value) noexcept:
+    ct_lock(<PyObject*>channel)
+    cdef bint done = push_first(channel.items, value)
+    ct_unlock(<PyObject*>channel)
+    if not done:
+        PyErr_Clear()
+
+
+cdef inline int put_now(Channel channel, PyObject* value, ct_Operation** other, PyObject** woken, ct_Operation** stale,
+                        PyObject** elsewhere, PyObject** got) noexcept:
+    other[0] = hand_to_first(channel.getters, value, woken, stale, elsewhere, got)
+    if got[0] != NULL or elsewhere[0] != NULL:
+        return CT_FAILED
+    if other[0] == NULL:
+        if channel.room >= 0 and <Py_ssize_t>channel.items.count >= channel.room:
             return CT_WAIT
-        elif not push_last(channel.items, operation.value):
+        if not push_last(channel.items, value):
             got[0] = ct_fetch()
-        if got[0] != NULL:
             return CT_FAILED
-        Py_INCREF(None)
-        got[0] = Py_None
-        return CT_DONE
-    waiting = first(channel, channel.putters, got)
-    if got[0] != NULL:
-        return CT_FAILED
-    if channel.items.count:
-        if waiting != NULL and <Py_ssize_t>channel.items.count <= channel.room:  # a value that was taken back may be one too many
-            if push_last(channel.items, waiting.value):
-                got[0] = hand(channel.putters, waiting, NULL)
-            else:
-                got[0] = ct_fetch()
-            if got[0] != NULL:
-                return CT_FAILED
-        got[0] = take(channel.items)
-        return CT_DONE
-    if waiting != NULL:
-        return take_from(channel, waiting, got)
-    return end_of_channel(channel, operation, got) if channel.is_closed else CT_WAIT
+    Py_INCREF(None)
+    got[0] = Py_None
+    return CT_DONE
 
 
-cdef int take_from(Channel channel, ct_Operation* putter, PyObject** got) noexcept:
-    """Take the value of who waits to put it, as there is no room at all."""
-    value = <object>putter.value
-    got[0] = hand(channel.putters, putter, NULL)
-    if got[0] != NULL:
-        return CT_FAILED
-    Py_INCREF(value)
-    got[0] = <PyObject*>value
+cdef inline int get_now(Channel channel, ct_Operation** putter, PyObject** woken, ct_Operation** stale, PyObject** got) noexcept:
+    """Take the first value, and put that of who waits to put it behind the others, if there is any other."""
+    cdef ct_Operation* waiting = putter[0]
+    cdef PyObject* elsewhere = NULL
+    cdef PyObject* value
+    cdef bint some = channel.items.count != 0
+    if not some and waiting == NULL:
+        return CT_WAIT
+    if some and waiting != NULL and <Py_ssize_t>channel.items.count > channel.room:
+        waiting = NULL  # a value that was taken back is one too many
+    while waiting != NULL:
+        value = waiting.value
+        Py_INCREF(<object>value)
+        if some and not push_last(channel.items, value):
+            Py_DECREF(<object>value)
+            got[0] = ct_fetch()
+            return CT_FAILED
+        if hand(channel.putters, waiting, NULL, woken, got) > 0:
+            putter[0] = waiting
+            if some:
+                Py_DECREF(<object>value)
+                break
+            got[0] = value
+            return CT_DONE
+        if some:
+            take_last(channel.items)
+            Py_DECREF(<object>value)
+        Py_DECREF(<object>value)
+        waiting = first(channel.putters, stale, &elsewhere)
+        if elsewhere != NULL:  # it runs in another thread since just now: the next look refuses it
+            Py_DECREF(<object>elsewhere)
+    if not some:
+        return CT_WAIT
+    got[0] = take(channel.items)
     return CT_DONE
 
 
 cdef int end_of_channel(Channel channel, ct_Operation* operation, PyObject** got) noexcept:
     """What there is to get from a channel that is closed and empty."""
-    Py_CLEAR(operation.pseudothread)  # nothing to be taken back
+    ct_lock(operation.channel)
+    cdef PyObject* who = operation.pseudothread  # nothing to be taken back
+    operation.pseudothread = NULL
+    ct_unlock(operation.channel)
+    Py_XDECREF(who)
     if operation.kind == CT_NEXT:
         got[0] = PyObject_CallNoArgs(PyExc_StopAsyncIteration)
     elif operation.value == NULL:

@@ -75,6 +75,7 @@ cdef int clear_channel(PyObject* self) noexcept:
 
 cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) noexcept:
     cdef int stop = show((<BaseTrampoline>self).held_coroutine, visit, argument) or show((<BaseTrampoline>self).held_sent, visit, argument)
+    stop = stop or show((<BaseTrampoline>self).by_hand, visit, argument)
     cdef PyObject* p = (<BaseTrampoline>self).first_parked
     while p != NULL and not stop:
         stop = show(p, visit, argument)

@@ -33,14 +33,15 @@ cdef long long next_number() noexcept:
 cdef made(BaseTrampoline t, Pseudothread p):
     """`p` was added to `t`: count its root in, and since when it is queued."""
     cdef Pseudothread other
-    if t.thread is None:
+    thread = thread_of(t)
+    if thread is None:
         refresh(t)
     if t.era == 0 or t.epoch != t.collecting.epoch:
         return
     cdef long long now = read_clock(<PyObject*>t.collecting)
     if t.collecting.failure is not None and not t.collecting.inside:
         leave(clock_failed(t.collecting))
-    if t.thread is not None and t.thread != get_ident():
+    if thread is not None and thread != get_ident():
         if new_levels(p, now):
             p.special |= COLLECTED
         return
@@ -200,8 +201,9 @@ cdef take_up(BaseTrampoline t):
         if type(entry) is Pseudothread and (<Pseudothread>entry).trampoline is t and see(<Pseudothread>entry, now, True):
             if (<Pseudothread>entry).state == PARKED:
                 (<Pseudothread>entry).levels.waiting = IS_PARKED
-    if running and t.turn != NULL and t.turn[0] != NULL and Py_TYPE(t.turn[0]) == <PyTypeObject*>Pseudothread:
-        p = <Pseudothread>t.turn[0]
+    current = t._turn if running else None
+    if type(current) is Pseudothread:
+        p = current
         if p.trampoline is t and p.state == RUNNING and see(p, now, True):
             p.levels.waiting = NOT_WAITING
             t.straddling, collector.account = <PyObject*>p, top_node(p.levels)

@@ -1,4 +1,4 @@
-# cython: language_level=3, binding=True, auto_pickle=False, embedsignature=False, freethreading_compatible=False
+# cython: language_level=3, binding=True, auto_pickle=False, embedsignature=False, freethreading_compatible=True
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, always_allow_keywords=True
 """The core at C speed. What it does and why is explained in `trampoline/_pytrampoline.py`, in the same order; here stands what differs.
 
@@ -13,11 +13,12 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
-from _thread import _local, get_ident
+from _thread import _local, allocate_lock, get_ident
+from weakref import ref
 from operator import index
 from contextvars import Context
 from functools import update_wrapper
@@ -29,7 +30,7 @@ from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_o
 from trampoline._base import no_entry, no_result, place_of, yield_itself
 from trampoline._traces import note_on
 from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
-from trampoline._base import resumed
+from trampoline._base import resumed, thrown
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
 
 __all__ = [
@@ -62,6 +63,7 @@ cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # s
 
 include "_collector.pxi"
 include "_pseudothread.pxi"
+include "_asked.pxi"
 include "_queue.pxi"
 include "_channel.pxi"
 include "_waiters.pxi"
@@ -86,7 +88,7 @@ cdef class BaseTrampoline:
         PyObject_GenericSetAttr(self, name, value)
         if name == word_schedule:
             check_overridden(self)
-            self.alone = False
+            not_alone(self)
 
     @property
     def queue(self):
@@ -100,12 +102,15 @@ cdef class BaseTrampoline:
                 raise TypeError(f"a queue has append(), popleft() and len(), but {describe(queue)} has no {method}")
         if self.own is not None and queue is not self.own:
             for entry in self.own:
-                if type(entry) is Pseudothread and (<Pseudothread>entry).state == QUEUED:
-                    (<Pseudothread>entry).state = TAKEN
-        waker, self._waker = self.waker, None
+                if type(entry) is Pseudothread:
+                    taken_out(<Pseudothread>entry)
+        waker, self._waker = self._waker, None
+        _old, _old_own = self.any_queue, self.own  # let go when nobody waits for the lock
+        ct_lock(<PyObject*>self)
         self.any_queue = queue
         self.own = queue if type(queue) is Queue else None
         self.alone = False
+        ct_unlock(<PyObject*>self)
         self._waker = waker
         if waker is not None:
             waker()
@@ -192,8 +197,7 @@ cdef class BaseTrampoline:
         cdef PyObject* failure = loop(self, &result)
         turns_end(self)
         Py_LeaveRecursiveCall()
-        self.running = self.alone = False
-        self.thread = None
+        no_more_running(self)
         release(self)
         if failure != NULL:
             set_result(&result, NULL)
@@ -211,10 +215,10 @@ cdef class BaseTrampoline:
 
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
+        ct_lock(<PyObject*>self)
         self.running = self.alone = False
-        waker = self.waker
-        if waker is not None:
-            waker()
+        ct_unlock(<PyObject*>self)
+        leave(wake_up(self))
 
     @property
     def _running(self):
@@ -226,16 +230,23 @@ cdef class BaseTrampoline:
 
     @property
     def _thread(self):
-        return self.thread
+        return thread_of(self)
 
     @property
     def _turn(self):
         """The pseudothread whose turn it is, or None."""
-        return None if self.turn == NULL else <object>self.turn[0]
+        ct_lock(<PyObject*>self)
+        cdef PyObject* found = self.by_hand if self.by_hand != NULL else self.turn[0] if self.turn != NULL else NULL
+        Py_XINCREF(found)
+        ct_unlock(<PyObject*>self)
+        return give(found)
 
     @property
     def _leaving(self):
-        return self.leaving
+        ct_lock(<PyObject*>self)
+        cdef int leaving = self.leaving
+        ct_unlock(<PyObject*>self)
+        return leaving
 
     @property
     def _limits(self):
@@ -251,20 +262,15 @@ cdef class BaseTrampoline:
             entry = self.any_queue.popleft()
             if type(entry) is Pseudothread:
                 return entry
-        return None if self.first_parked == NULL else <object>self.first_parked
+        return give(ct_ref(<PyObject*>self, &self.first_parked))
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
-        cdef PyObject* p = self.first_parked
-        found = []
-        while p != NULL:
-            found.append(<object>p)
-            p = (<Pseudothread>p).near[1]
-        return found
+        return all_parked(self)
 
     @property
     def _any_parked(self):
-        return self.first_parked != NULL
+        return ct_pointer(&self.first_parked) != NULL
 
     @property
     def _timers(self):
@@ -320,13 +326,20 @@ cdef class BaseTrampoline:
     @property
     def _waker(self):
         """None, or a function that ends `_wait()`, which another thread or a signal handler calls when it has queued something."""
-        return self.waker
+        return give(waker_of(self))
 
     @_waker.setter
     def _waker(self, waker):
+        old = self.waker  # let go behind the lock
+        ct_lock(<PyObject*>self)
         self.waker = waker
-        if self.own is not None:
-            self.own.waker = waker
+        ct_unlock(<PyObject*>self)
+        cdef Queue queue = own_queue(self)
+        if queue is not None:
+            old = queue.waker
+            ct_lock(<PyObject*>queue)
+            queue.waker = waker
+            ct_unlock(<PyObject*>queue)
 
 
 call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
@@ -335,18 +348,7 @@ call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
 include "_listed.pxi"
 
 
-cdef begin(BaseTrampoline t):
-    if t.thread is not None:
-        where = "inside itself" if t.thread == get_ident() else "by a second thread"
-        raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
-    t.thread = get_ident()
-    t.running = True
-    try:
-        check_overridden(t)
-        turns_begin(t)
-    except BaseException:
-        t.running, t.thread = False, None
-        raise
+include "_running.pxi"
 
 
 cdef check_overridden(BaseTrampoline t):

@@ -4,6 +4,7 @@ static PyTypeObject *ct_lock_type, *ct_semaphore_type, *ct_held_type;  /* NULL: 
 static Py_ssize_t ct_lock_holder, ct_semaphore_value, ct_held_waited;
 
 static int ct_know_locks(PyObject *lock, PyObject *semaphore, PyObject *held) {
+    if (CT_FREE_THREADED) return 0;  /* another thread may have it at the same time: `at_once()` it is */
     if (ct_offset(lock, "_holder", &ct_lock_holder) || ct_offset(semaphore, "_value", &ct_semaphore_value)
         || ct_offset(held, "_waited", &ct_held_waited)) return -1;
     ct_lock_type = (PyTypeObject *)Py_NewRef(lock);

@@ -14,14 +14,8 @@ cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
 
 
 cdef append(BaseTrampoline t, Pseudothread p):
-    if t.own is not None:
-        put(t.own, <PyObject*>p)
-        p.state = QUEUED
-    else:
-        p.state = TAKEN
-        t.any_queue.append(p)
-    if t.waker is not None:
-        t.waker()
+    leave(queue_up(t, p, False))
+    leave(wake_up(t))
 
 
 cdef inline bint resumes(value) except -1:
@@ -29,9 +23,22 @@ cdef inline bint resumes(value) except -1:
 
 
 cdef root(Pseudothread p):
-    if p.linked is None:
-        return <object>(p.callers[0] if p.depth else p.top)
-    coroutine, rest = p.linked
+    """Return the outermost coroutine, or None after the end."""
+    cdef PyObject* lowest
+    ct_lock(<PyObject*>p.trampoline)
+    if p.top == NULL:
+        lowest = NULL
+    elif p.linked is None:
+        lowest = p.callers[0] if p.depth else p.top
+    else:
+        lowest = <PyObject*>p.linked
+    Py_XINCREF(lowest)
+    cdef bint nested = lowest != NULL and p.linked is not None
+    ct_unlock(<PyObject*>p.trampoline)
+    found = give(lowest)
+    if not nested:
+        return found
+    coroutine, rest = found
     while rest:
         coroutine, rest = rest
     return coroutine

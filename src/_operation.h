@@ -19,9 +19,11 @@ enum { CT_WAIT, CT_DONE, CT_FAILED };
 static PyTypeObject *ct_operation_type;
 static int (*ct_operate)(ct_Operation *operation, PyObject **got), (*ct_operate_slowly)(ct_Operation *operation, PyObject **got);
 static PyObject *ct_suspension_iter, *ct_operation_told, *ct_no_copy;  /* functions in Python */
-static int ct_promptly;  /* how many more may be done at once in this turn */
+static CT_EACH_THREAD int ct_promptly;  /* how many more may be done at once in this turn */
+#if !CT_FREE_THREADED
 static ct_Operation *ct_operations[64];  /* let go, to be used again */
 static int ct_operations_kept;
+#endif
 
 /* Have an object that is being deallocated begin anew, with one reference. */
 #if defined(Py_GIL_DISABLED) || defined(Py_REF_DEBUG) || defined(Py_TRACE_REFS)
@@ -32,8 +34,11 @@ static int ct_operations_kept;
 
 static PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
     ct_Operation *operation;
+#if !CT_FREE_THREADED
     if (ct_operations_kept) operation = ct_operations[--ct_operations_kept];
-    else {
+    else
+#endif
+    {
         if ((operation = PyObject_GC_New(ct_Operation, ct_operation_type)) == NULL) return NULL;
         operation->pseudothread = operation->weakrefs = operation->stop = operation->channel = operation->value = NULL;
         operation->waits = operation->yielded = 0;
@@ -71,8 +76,11 @@ static void ct_operation_dealloc(ct_Operation *operation) {
     operation->yielded = 0;
     ct_revive(operation);
     if (operation->stop != NULL || operation->pseudothread != NULL) ct_operation_clear(operation);
+#if !CT_FREE_THREADED
     if (ct_operations_kept < (int)(sizeof ct_operations / sizeof *ct_operations)) ct_operations[ct_operations_kept++] = operation;
-    else {
+    else
+#endif
+    {
         PyObject_GC_UnTrack(operation);
         PyObject_GC_Del(operation);
         Py_DECREF(ct_operation_type);

@@ -8,21 +8,60 @@ cdef inline PyObject* go_on(BaseTrampoline t, Pseudothread p) noexcept:
 
 cdef PyObject* go_on_first(BaseTrampoline t, Pseudothread p, bint first) noexcept:
     """The same, ahead of all others if `first` and the queue is ours."""
-    cdef PyObject* returned
     if t.overridden:
         return hand_over(t, p)
-    if t.own is not None:
-        p.state = QUEUED
-        if not (push_first(t.own, <PyObject*>p) if first else push_last(t.own, <PyObject*>p)):
-            p.state = TAKEN  # who holds it may queue it when there is memory again
-            return ct_fetch()
-    else:
+    cdef PyObject* failure = queue_up(t, p, first)
+    return failure if failure != NULL else wake_up(t)
+
+
+cdef inline PyObject* queue_up(BaseTrampoline t, Pseudothread p, bint first) noexcept:
+    """Put `p` into the queue. Return an error or NULL."""
+    cdef bint done
+    ct_lock(<PyObject*>t)
+    if t.own is None:
         p.state = TAKEN
-        returned = PyObject_CallMethodOneArg(<PyObject*>t.any_queue, <PyObject*>word_append, <PyObject*>p)
-        if returned == NULL:
-            return ct_fetch()
-        Py_DECREF(<object>returned)
-    return dropped(PyObject_CallNoArgs(<PyObject*>t.waker)) if t.waker is not None else NULL
+        return queue_elsewhere(t, p)
+    p.state = QUEUED
+    ct_lock(<PyObject*>t.own)
+    done = push_first(t.own, <PyObject*>p) if first else push_last(t.own, <PyObject*>p)
+    ct_unlock(<PyObject*>t.own)
+    if not done:
+        p.state = TAKEN  # who holds it may queue it when there is memory again
+    ct_unlock(<PyObject*>t)
+    return NULL if done else ct_fetch()
+
+
+cdef PyObject* queue_elsewhere(BaseTrampoline t, Pseudothread p) noexcept:
+    """Put it into a queue that is not ours. `t` is locked; it is not behind this."""
+    cdef PyObject* queue = <PyObject*>t.any_queue
+    Py_INCREF(<object>queue)
+    ct_unlock(<PyObject*>t)
+    cdef PyObject* failure = dropped(PyObject_CallMethodOneArg(queue, <PyObject*>word_append, <PyObject*>p))
+    Py_DECREF(<object>queue)
+    return failure
+
+
+cdef inline PyObject* wake_up(BaseTrampoline t) noexcept:
+    """Have `_wait()` end, if it waits. Return an error or NULL."""
+    return call_waker(t) if <PyObject*>t.waker != Py_None else NULL
+
+
+cdef inline PyObject* waker_of(BaseTrampoline t) noexcept:
+    """Return it with a reference: another thread may take it away at any time."""
+    ct_lock(<PyObject*>t)
+    cdef PyObject* waker = <PyObject*>t.waker
+    Py_INCREF(<object>waker)
+    ct_unlock(<PyObject*>t)
+    return waker
+
+
+cdef PyObject* call_waker(BaseTrampoline t) noexcept:
+    cdef PyObject* waker = waker_of(t)
+    cdef PyObject* failure = NULL
+    if waker != Py_None:
+        failure = dropped(PyObject_CallNoArgs(waker))
+    Py_DECREF(<object>waker)
+    return failure
 
 
 cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
@@ -64,8 +103,11 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
             hold_callers(t, p)
         if p.levels != NULL:
             follow(p)
+        linked = p.linked  # goes behind the lock
+        ct_lock(<PyObject*>t)
         top, p.top = p.top, NULL
         p.linked = None
+        ct_unlock(<PyObject*>t)
         end(p, <PyObject*>lowest, NULL, VALUE)
         Py_DECREF(<object>top)
         returned = hand_out(p, &throwing)
@@ -88,7 +130,7 @@ cdef PyObject* without_pair(Pseudothread p) noexcept:
 cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
     """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
     cdef Pseudothread p
-    for p in t.handing:
+    for p in list(t.handing) if CT_FREE_THREADED else t.handing:
         if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
             return p
     return None
@@ -96,11 +138,24 @@ cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
 
 cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
     """Return whether it was still there."""
+    if CT_FREE_THREADED:
+        return take_from_list(t.handing, p)
     for index in range(len(t.handing)):
         if t.handing[index] is p:
             del t.handing[index]
             return True
     return False
+
+
+cdef bint take_from_list(list several, one) except -1:
+    """The same in one step."""
+    try:
+        several.remove(one)
+    except ValueError:
+        found = False
+    else:
+        found = True
+    return found
 
 
 cdef void hold_callers(BaseTrampoline t, Pseudothread p) noexcept:
@@ -128,7 +183,9 @@ cdef nest(Pseudothread p):
     for level in range(depth):
         linked = (<object>p.callers[level], linked)
     if depth:
+        ct_lock(<PyObject*>p.trampoline)
         p.linked, p.depth = linked, 0
+        ct_unlock(<PyObject*>p.trampoline)
         if p.levels != NULL:
             p.levels.linked += depth
         for level in range(depth):
@@ -140,32 +197,52 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
     """Let the suspension arrange for `p` to be resumed. Return the error that leaves run(), or NULL."""
     cdef PyObject* suspension = p.value
     cdef PyObject* failure = NULL
-    if link(t, p):
+    if p.levels != NULL:
+        parks(p)
+    cdef bint interrupted = False
+    ct_lock(<PyObject*>t)
+    cdef bint linked = link(t, p)
+    if linked:  # from now on another thread may resume it
         p.state = PARKED
         Py_INCREF(<object>suspension)
-        if p.levels != NULL:
-            parks(p)
-        if p.special & INTERRUPTED:
-            p.special &= ~INTERRUPTED
+        interrupted = (p.special & INTERRUPTED) != 0
+        p.special &= ~INTERRUPTED
+    ct_unlock(<PyObject*>t)
+    if linked:
+        if interrupted:
             failure = interruption(t, p)
         if failure == NULL:
             failure = suspend(t, p, suspension)
         Py_DECREF(<object>suspension)
-        if failure == NULL or p.state == ENDED:
-            return failure
+        if failure == NULL:
+            return NULL
     else:
         failure = ct_fetch()
+    return thrown_back(t, p, failure, linked)
+
+
+cdef PyObject* thrown_back(BaseTrampoline t, Pseudothread p, PyObject* failure, bint was_parked) noexcept:
+    """Throw into `p` what kept it from being parked, or from staying so. Return the error that leaves run(), or NULL."""
+    cdef PyObject* suspension
+    ct_lock(<PyObject*>t)
+    cdef bint parked = p.state == PARKED, running = p.state == RUNNING
+    if p.state == ENDED or running and was_parked:  # it was closed, or another thread does so just now
+        ct_unlock(<PyObject*>t)
+        return failure
     p.special = p.special & ~(PROMPTLY | OWED) | THROWING
     suspension, p.value = p.value, failure  # if it was resumed already, its turn has not come
-    failure = NULL
-    if p.state == PARKED:
-        if t.outside:
-            t.outside.discard(p)
+    if parked:
         unlink(t, p)
         p.state = RUNNING
+    ct_unlock(<PyObject*>t)
+    failure = NULL
+    if parked:
+        Py_DECREF(p)
+        if t.outside:
+            t.outside.discard(p)
+    if parked or running:
         if p.levels != NULL:
             woke(p)
-    if p.state == RUNNING:
         failure = go_on(t, p)
     Py_XDECREF(suspension)
     return failure
@@ -213,24 +290,13 @@ cdef PyObject* interruption(BaseTrampoline t, Pseudothread p) noexcept:
 
 cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
-        return NULL  # no_more_parked() did it
+        return NULL  # forget() did it
     return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
-cdef PyObject* unpark(Pseudothread p, verb) except NULL:
-    """Take `p` out of what is parked. Return the suspension, whose reference the caller takes over and lets go when `p` is in order."""
-    cdef PyObject* suspension
-    if p.state != PARKED:
-        raise p._misuse(verb)
-    suspension, p.value, p.state = p.value, NULL, TAKEN
-    no_more_parked(p.trampoline, p, suspension)
-    return suspension
-
-
-cdef void no_more_parked(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
+cdef inline void forget(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
     """Have nothing know any more that `p` was parked for that."""
     if t.outside:
         t.outside.discard(p)
-    unlink(t, p)
     if Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
         leave_joiners(<Pseudothread>suspension, p)

@@ -35,22 +35,22 @@ cdef class Pseudothread:
         if self.state != TAKEN:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
         cdef BaseTrampoline t = self.trampoline
-        cdef PyObject* held_coroutine = t.held_coroutine
-        cdef PyObject* held_sent = t.held_sent
+        cdef PyObject* held_coroutine = ct_swap(&t.held_coroutine, NULL)
+        cdef PyObject* held_sent = ct_swap(&t.held_sent, NULL)
         cdef PyObject* result = NULL
-        t.held_coroutine = t.held_sent = NULL
         cdef PyObject* current = <PyObject*>self
         cdef PyObject** turn = t.turn
         cdef bint by_hand = collectors_used and turns_begin(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
-        t.turn = &current
-        cdef PyObject* failure = advance(t, &current, None, NULL, &result)
-        t.turn = turn
+        cdef PyObject* by_hand_before = begins_by_hand(t, &current)
+        cdef PyObject* failure = advance(t, &current, None, NULL, False, &result)
+        ends_by_hand(t, turn, by_hand_before)
         release(t)
         if by_hand:
             turns_end(t)
         Py_DECREF(self)
-        t.held_coroutine, t.held_sent = held_coroutine, held_sent
+        ct_put(&t.held_coroutine, held_coroutine)
+        ct_put(&t.held_sent, held_sent)
         leave(failure)
         return give(result)
 
@@ -59,17 +59,19 @@ cdef class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
-        if self.state == PARKED and self.special & PROMPTLY:
-            value = (value, <object>self.value)
-        cdef PyObject* suspension = unpark(self, "resume")
+        cdef BaseTrampoline t = self.trampoline
+        cdef PyObject* suspension = NULL
+        cdef bint parked = True
+        while suspension == NULL:
+            suspension = claim_to_send(t, self, value, &parked)
+            if not parked:
+                raise self._misuse("resume")
+        Py_DECREF(self)
+        forget(t, self, suspension)
         if self.levels != NULL:
             woke(self)
-        Py_INCREF(value)
-        self.value = <PyObject*>value
-        cdef BaseTrampoline t = self.trampoline
-        t.leaving += 1
         cdef PyObject* failure = go_on(t, self)
-        t.leaving -= 1
+        left(t)
         Py_DECREF(<object>suspension)  # last: its end may look at us
         leave(failure)
 
@@ -89,20 +91,34 @@ cdef class Pseudothread:
         cdef PyObject* failure = NULL
         cdef PyObject* top
         cdef PyObject* held
-        cdef bint parked = self.state == PARKED, given = (self.special & PROMPTLY) != 0
-        if self.state == ENDED:
+        cdef BaseTrampoline t = self.trampoline
+        ct_lock(<PyObject*>t)
+        while CT_FREE_THREADED and self.state == CT_LEAVING:  # another thread is resuming it
+            ct_unlock(<PyObject*>t)
+            if ct_throws:
+                raise self._misuse("close")
+            ct_yield()
+            ct_lock(<PyObject*>t)
+        cdef char state = self.state
+        cdef bint given = (self.special & PROMPTLY) != 0
+        if state == ENDED or state == RUNNING:
+            ct_unlock(<PyObject*>t)
+            if state == RUNNING:
+                raise self._misuse("close")
             return
-        if self.state == RUNNING:
-            raise self._misuse("close")
-        if parked:
-            held = unpark(self, "close")
-        else:
-            held, self.value = self.value, NULL
-        if self.state == QUEUED and self.trampoline.own is not None:
-            remove(self.trampoline.own, self)
+        held, self.value = self.value, NULL
+        if state == PARKED:
+            unlink(t, self)
+        elif state == QUEUED and t.own is not None:
+            ct_lock(<PyObject*>t.own)
+            remove(t.own, self)
+            ct_unlock(<PyObject*>t.own)
         self.state = RUNNING
         self.special &= ~(THROWING | OWED | PROMPTLY)
-        if parked:
+        ct_unlock(<PyObject*>t)
+        if state == PARKED:
+            Py_DECREF(self)
+            forget(t, self, held)
             failure = withdraw(held, self)
         elif given:
             failure = dropped(PyObject_CallMethodObjArgs(
@@ -135,11 +151,11 @@ cdef class Pseudothread:
     @property
     def done(self):
         """Whether it has ended: by a result, by an error or by `close()`."""
-        return self.state == ENDED
+        return state_of(self) == ENDED
 
     def result(self):
         """Return the root's result, or raise the error that left the root. RuntimeError if it has not ended or was closed."""
-        if self.state != ENDED:
+        if state_of(self) != ENDED:  # from then on the rest stays as it is
             raise RuntimeError(f"{self!r} has no result yet")
         if self.special & THROWING:
             leave(error_taken(self))
@@ -153,23 +169,21 @@ cdef class Pseudothread:
     @property
     def stack(self):
         """The coroutines from the root to the innermost, as a tuple; empty after the end."""
-        cdef unsigned int level
-        if self.top == NULL:
-            return ()
-        found, linked = [], self.linked
-        while linked:
-            coroutine, linked = linked
-            found.append(coroutine)
-        found.reverse()
-        for level in range(self.depth):
-            found.append(<object>self.callers[level])
-        found.append(<object>self.top)
-        return tuple(found)
+        cdef PyObject* linked = NULL
+        found = coroutines_of(self, &linked)
+        if linked == NULL:
+            return tuple(found)
+        below, rest = [], give(linked)
+        while rest:
+            coroutine, rest = rest
+            below.append(coroutine)
+        below.reverse()
+        return (*below, *found)
 
     @property
     def state(self):
         """'queued', 'running', 'parked' or 'ended'."""
-        return ("queued", "queued", "running", "parked", "ended")[self.state]
+        return ("queued", "queued", "running", "parked", "ended", "queued")[state_of(self)]
 
     @property
     def trampoline(self):
@@ -179,35 +193,42 @@ cdef class Pseudothread:
     @property
     def name(self):
         """The name that `add()` was given, or that of the root's function."""
-        cdef PyObject* name = detail(self, NAME)
+        cdef PyObject* name = detail_of(self, NAME)
         if name != NULL:
-            return <object>name
-        return name_of(root(self)) if self.top != NULL else None
+            return give(name)
+        lowest = root(self)
+        if lowest is not None:
+            return name_of(lowest)
+        return give(detail_of(self, NAME))  # another thread has just ended it
 
     @property
     def waits_for(self):
         """The suspension, or the pseudothread, for which it is parked, or None."""
-        return <object>self.value if self.state == PARKED else None
+        ct_lock(<PyObject*>self.trampoline)
+        cdef PyObject* suspension = self.value if self.state == PARKED else NULL
+        Py_XINCREF(suspension)
+        ct_unlock(<PyObject*>self.trampoline)
+        return give(suspension)
 
     @property
     def added(self):
         """Where it was added: (file name, line number), or None where that is unknown."""
-        cdef PyObject* code = detail(self, CODE)
-        return None if code == NULL else line_of(<object>code, <int>(self.place & 0xFFFFF) << 1)
+        code = give(detail_of(self, CODE))
+        return None if code is None else line_of(code, <int>(self.place & 0xFFFFF) << 1)
 
     @property
     def age(self):
         """How long ago it was added, in seconds, to a sixteenth of one; None if it was made by `schedule()`."""
-        if detail(self, CODE) == NULL:
+        if give(detail_of(self, CODE)) is None:
             return None
         cdef unsigned int moment = (<unsigned int>self.moment << 12) | (self.place >> 20)
         return ((ct_sixteenths() - moment) & 0xFFFFFFF) / 16.0
 
     def __repr__(self):
-        if self.top == NULL:
-            return f"<Pseudothread {self.name!r} ended>"
-        innermost, state, name = <object>self.top, (<object>self).state, self.name  # asked once: another thread may end it meanwhile
-        value = self.waits_for
+        innermost = give(ct_ref(<PyObject*>self.trampoline, &self.top))
+        state, name, value = (<object>self).state, self.name, self.waits_for  # asked once: another thread may end it meanwhile
+        if innermost is None:
+            return f"<Pseudothread {name!r} ended>"
         waits = "" if value is None else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
         return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
 
@@ -228,52 +249,94 @@ cdef class Pseudothread:
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
+        ct_lock(<PyObject*>self.trampoline)
         if self.state != ENDED:
             self.special |= INTERRUPTED
+        ct_unlock(<PyObject*>self.trampoline)
 
     def _overtake(self, error):
         """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
-        cdef PyObject* value = self.value
-        if self.state != QUEUED or self.special & THROWING:
-            return False
-        Py_INCREF(error)
-        self.value = <PyObject*>error
-        self.special |= THROWING
+        cdef PyObject* value = NULL
+        ct_lock(<PyObject*>self.trampoline)
+        cdef bint good = self.state == QUEUED and not self.special & THROWING
+        if good:
+            Py_INCREF(error)
+            value, self.value = self.value, <PyObject*>error
+            self.special |= THROWING
+        ct_unlock(<PyObject*>self.trampoline)
         Py_XDECREF(value)
-        return True
+        return good
 
     @property
     def _context(self):
         """The context of its turns, or None."""
-        cdef PyObject* context = detail(self, CONTEXT)
-        return <object>context if context != NULL else None
+        return give(detail_of(self, CONTEXT))
 
     def _note(self):
         cdef PyObject* name = detail(self, NAME)
         note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
-        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self.state]
+        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended",
+               queued)[state_of(self)]
         return misuse(verb, self, why)
+
+
+cdef inline int state_of(Pseudothread p) noexcept:
+    ct_lock(<PyObject*>p.trampoline)
+    cdef int state = p.state
+    ct_unlock(<PyObject*>p.trampoline)
+    return state
+
+
+cdef PyObject* claim_to_send(BaseTrampoline t, Pseudothread p, value, bint* parked) except? NULL:
+    """Take `p` out of what is parked, to be sent `value`. NULL if it is not parked, or not for the same as a moment ago."""
+    cdef PyObject* suspension = NULL
+    ct_lock(<PyObject*>t)
+    parked[0] = p.state == PARKED
+    cdef bint promptly = parked[0] and p.special & PROMPTLY
+    if parked[0]:
+        suspension = p.value
+        Py_INCREF(<object>suspension)
+    ct_unlock(<PyObject*>t)
+    if suspension == NULL:
+        return NULL
+    waits_for = <object>suspension
+    Py_DECREF(waits_for)
+    sent = (value, waits_for) if promptly else value
+    Py_INCREF(sent)
+    if claim(t, p, suspension, <PyObject*>sent, True):
+        return suspension
+    Py_DECREF(sent)
+    return NULL
 
 
 cdef PyObject* throw_parked(Pseudothread p, error) noexcept:
     """Queue `p` for `error` to be thrown in. Return an error or NULL."""
-    cdef PyObject* suspension = p.value
     cdef BaseTrampoline t = p.trampoline
-    if p.state != PARKED:
-        return refuse(p, "throw into")
-    p.value, p.state = NULL, TAKEN
-    no_more_parked(t, p, suspension)
+    cdef PyObject* suspension = claim_any(t, p, NULL)
+    return throw_claimed(t, p, suspension, error) if suspension != NULL else refuse(p, "throw into")
+
+
+cdef PyObject* throw_claimed(BaseTrampoline t, Pseudothread p, PyObject* suspension, error) noexcept:
+    """Do it for one that claim_any() has taken out of what is parked."""
+    Py_DECREF(p)  # whose method was called, or which the caller has
+    forget(t, p, suspension)
     if p.levels != NULL:
         woke(p)
     Py_INCREF(error)
-    t.leaving += 1
+    global ct_throws
+    ct_throws += 1
     cdef PyObject* failure = withdraw(suspension, p)
+    ct_throws -= 1
+    ct_lock(<PyObject*>t)
+    cdef PyObject* old = p.value  # none, but where its suspend() is still at it, and has failed
     p.value = <PyObject*>error
     p.special = p.special & ~PROMPTLY | THROWING
+    ct_unlock(<PyObject*>t)
+    Py_XDECREF(old)
     cdef PyObject* other = go_on(t, p)
-    t.leaving -= 1
+    left(t)
     Py_DECREF(<object>suspension)
     if failure == NULL:
         failure, other = other, NULL

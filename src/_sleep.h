@@ -20,8 +20,10 @@ typedef struct {
 
 static PyTypeObject *ct_sleep_type, *ct_limit_type;
 static PyObject *ct_seconds_of, *ct_seconds_name;
+#if !CT_FREE_THREADED
 static ct_Sleep *ct_sleeps[256];  /* let go, to be used again */
 static int ct_sleeps_kept;
+#endif
 
 static int ct_set_seconds(ct_Sleep *sleep, PyObject *value) {
     PyObject *known;
@@ -52,8 +54,11 @@ static PyObject *ct_sleep_call(PyObject *type, PyObject *const *args, size_t nar
         PyErr_Format(PyExc_TypeError, "%s() takes one argument: seconds", (PyTypeObject *)type == ct_sleep_type ? "sleep" : "Limit");
         return NULL;
     }
+#if !CT_FREE_THREADED
     if (ct_sleeps_kept) sleep = (ct_Sleep *)PyObject_Init((PyObject *)ct_sleeps[--ct_sleeps_kept], (PyTypeObject *)type);
-    else if ((sleep = PyObject_GC_New(ct_Sleep, (PyTypeObject *)type)) == NULL) return NULL;
+    else
+#endif
+    if ((sleep = PyObject_GC_New(ct_Sleep, (PyTypeObject *)type)) == NULL) return NULL;
 #if PY_VERSION_HEX < 0x030C0000
     sleep->references = NULL;
 #endif
@@ -93,8 +98,11 @@ static void ct_sleep_dealloc(ct_Sleep *sleep) {
     PyObject_GC_UnTrack(sleep);
     PyObject_ClearWeakRefs((PyObject *)sleep);
     ct_sleep_clear(sleep);
+#if !CT_FREE_THREADED
     if ((type == ct_sleep_type || type == ct_limit_type) && ct_sleeps_kept < (int)(sizeof ct_sleeps / sizeof *ct_sleeps)) ct_sleeps[ct_sleeps_kept++] = sleep;
-    else type->tp_free(sleep);
+    else
+#endif
+    type->tp_free(sleep);
     Py_DECREF(type);
 }
 

@@ -7,8 +7,7 @@ cdef PyObject* fall_asleep(BaseTrampoline t, Pseudothread p, PyObject* suspensio
     cdef PyObject* failure = give_up_earlier(s, <PyObject*>p) if s.pseudothread != NULL else NULL
     if failure != NULL:
         return failure
-    Py_INCREF(p)
-    s.pseudothread = <PyObject*>p
+    hold(s, <PyObject*>p)
     if s.seconds == 0:
         return wake(s)
     if s.seconds == Py_HUGE_VAL:
@@ -19,7 +18,18 @@ cdef PyObject* fall_asleep(BaseTrampoline t, Pseudothread p, PyObject* suspensio
             return failure
         if t.timers is None:
             return dropped(PyObject_CallFunctionObjArgs(<PyObject*>sleep_elsewhere, suspension, <PyObject*>p, NULL))
-    return set_deadline(t, s)
+    failure = set_deadline(t, s)
+    if CT_FREE_THREADED and not is_parked_for(t, p, suspension):  # another thread has thrown into it before there was a deadline
+        number_off(t, s)
+        Py_XDECREF(taken_from(s))
+    return failure
+
+
+cdef inline bint is_parked_for(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
+    ct_lock(<PyObject*>t)
+    cdef bint parked = p.state == PARKED and p.value == suspension
+    ct_unlock(<PyObject*>t)
+    return parked
 
 
 cdef PyObject* set_deadline(BaseTrampoline t, ct_Sleep* s) noexcept:
@@ -41,36 +51,45 @@ cdef PyObject* ask_for_time(BaseTrampoline t) noexcept:
 
 cdef PyObject* give_up_earlier(ct_Sleep* s, PyObject* p) noexcept:
     """Let go of whoever was resumed before this sleep ended. Return an error if somebody sleeps it still."""
-    cdef PyObject* earlier = s.pseudothread
+    cdef PyObject* earlier = ct_ref(<PyObject*>s, &s.pseudothread)
     cdef PyObject* waits_for = NULL
+    cdef PyObject* failure = NULL
+    if earlier == NULL:
+        return NULL
     if earlier != p:
         waits_for = PyObject_GetAttr(earlier, <PyObject*>word_waits_for)
         if waits_for == NULL:
-            return ct_fetch()
-        Py_DECREF(<object>waits_for)
-        if waits_for == <PyObject*>s:
-            return raised_now(sleeps_already, <object><PyObject*>s, None)
-    return dropped(PyObject_CallFunctionObjArgs(<PyObject*>withdraw_sleep, <PyObject*>s, earlier, NULL))
+            failure = ct_fetch()
+        elif waits_for == <PyObject*>s:
+            failure = raised_now(sleeps_already, <object><PyObject*>s, None)
+        Py_XDECREF(waits_for)
+    if failure == NULL:
+        failure = dropped(PyObject_CallFunctionObjArgs(<PyObject*>withdraw_sleep, <PyObject*>s, earlier, NULL))
+    Py_DECREF(<object>earlier)
+    return failure
 
 
 cdef PyObject* wake(ct_Sleep* s) noexcept:
     """Queue whoever sleeps. Return an error or NULL."""
-    cdef PyObject* p = s.pseudothread
+    cdef PyObject* p = taken_from(s)
     cdef PyObject* failure = NULL
-    s.number, s.pseudothread = 0, NULL
     if p != NULL:
         failure = resume_from(s, <Pseudothread>p)
         Py_DECREF(<object>p)
     return failure
 
 
+cdef inline PyObject* taken_from(ct_Sleep* s) noexcept:
+    """Return who waits for it, and have it hold nobody."""
+    return ct_exchange(<PyObject*>s, &s.pseudothread, NULL)
+
+
 cdef inline PyObject* resume_from(ct_Sleep* s, Pseudothread p) noexcept:
     """Queue `p` if it is parked for that. Return an error or NULL."""
     cdef BaseTrampoline t = p.trampoline
-    if p.state != PARKED or p.value != <PyObject*>s:
+    if not claim(t, p, <PyObject*>s, NULL, False):
         return NULL
-    p.value, p.state = NULL, TAKEN
-    unlink(t, p)
+    Py_DECREF(p)
     if p.levels != NULL:
         woke(p)
     cdef PyObject* failure = go_on(t, p)
@@ -82,9 +101,7 @@ cdef PyObject* begin_limit(BaseTrampoline t, Pseudothread p, PyObject* suspensio
     """Set the deadline for `p`, which yielded a limit, and queue it. Return an error or NULL."""
     cdef ct_Sleep* s = <ct_Sleep*>suspension
     cdef PyObject* failure = NULL
-    Py_INCREF(p)
-    Py_XDECREF(s.pseudothread)
-    s.pseudothread = <PyObject*>p
+    hold(s, <PyObject*>p)
     if s.seconds == 0:
         failure = expire(s)
     elif s.seconds != Py_HUGE_VAL:
@@ -94,26 +111,43 @@ cdef PyObject* begin_limit(BaseTrampoline t, Pseudothread p, PyObject* suspensio
             failure = set_deadline(t, s) if t.timers is not None else dropped(
                 PyObject_CallFunctionObjArgs(<PyObject*>limit_elsewhere, suspension, <PyObject*>p, NULL))
         if failure == NULL:
-            t.limits += 1
+            ct_count(&t.limits, 1)
             s.limits = 1
     return failure if failure != NULL else resume_from(s, p)
 
 
 cdef PyObject* expire(ct_Sleep* s) noexcept:
     """Throw into the pseudothread of a limit where it waits, or when it waits next. Return an error or NULL."""
-    cdef Pseudothread p
-    s.number = 0
-    if s.pseudothread == NULL or s.error != NULL:
+    cdef PyObject* who = ct_ref(<PyObject*>s, &s.pseudothread)
+    cdef PyObject* error
+    cdef PyObject* failure
+    if who == NULL or s.error != NULL:
+        Py_XDECREF(who)
         return NULL
-    s.error = PyObject_CallNoArgs(<PyObject*>Expired)
-    if s.error == NULL:
+    error = PyObject_CallNoArgs(<PyObject*>Expired)
+    if error == NULL:
+        Py_DECREF(<object>who)
         return ct_fetch()
-    if Py_TYPE(s.pseudothread) == <PyTypeObject*>Pseudothread:
-        p = <Pseudothread>s.pseudothread
-        if p.state == PARKED and p.value != <PyObject*>s and throws_at_once(p.trampoline):
-            s.told = 1
-            return throw_parked(p, <object>s.error)
-    return dropped(PyObject_CallFunctionObjArgs(<PyObject*>interrupt_for, <PyObject*>s, NULL))
+    Py_INCREF(<object>error)
+    Py_XDECREF(ct_exchange(<PyObject*>s, &s.error, error))
+    failure = expired(s, <object>who, <object>error)
+    Py_DECREF(<object>error)
+    Py_DECREF(<object>who)
+    return failure
+
+
+cdef PyObject* expired(ct_Sleep* s, who, error) noexcept:
+    cdef BaseTrampoline t
+    cdef Pseudothread p
+    cdef PyObject* suspension
+    if type(who) is Pseudothread:
+        p, t = who, (<Pseudothread>who).trampoline
+        if state_of(p) == PARKED and not is_parked_for(t, p, <PyObject*>s) and throws_at_once(t):
+            suspension = claim_any(t, p, NULL)
+            if suspension != NULL:  # else another thread was quicker
+                s.told = 1
+                return throw_claimed(t, p, suspension, error)
+    return dropped(PyObject_CallFunctionObjArgs(<PyObject*>interrupt_for, <PyObject*>s, <PyObject*>who, <PyObject*>error, NULL))
 
 
 cdef bint throws_at_once(BaseTrampoline t) noexcept:
@@ -144,8 +178,7 @@ def _sleep_elsewhere(sleep, pseudothread):
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>sleep
     if s.pseudothread != NULL:
         leave(give_up_earlier(s, <PyObject*>pseudothread))
-    Py_INCREF(pseudothread)
-    s.pseudothread = <PyObject*>pseudothread
+    hold(s, <PyObject*>pseudothread)
     if not s.seconds:
         resumed(pseudothread, sleep)
     elif s.seconds != Py_HUGE_VAL:
@@ -153,37 +186,49 @@ def _sleep_elsewhere(sleep, pseudothread):
         deadline = keeper.at(keeper.clock() + s.seconds, sleep._ready)
         if pseudothread.waits_for is sleep:
             Py_INCREF(deadline)
-            s.deadline = <PyObject*>deadline
-        else:  # another thread, or a signal handler, has thrown into it before there was a deadline
+            Py_XDECREF(ct_exchange(<PyObject*>s, &s.deadline, <PyObject*>deadline))
+            if not CT_FREE_THREADED or pseudothread.waits_for is sleep:
+                return
+            deadline = give(ct_exchange(<PyObject*>s, &s.deadline, NULL))
+        # Another thread, or a signal handler, has thrown into it before there was a deadline.
+        if deadline is not None:
             keeper.cancel(deadline)
-            Py_CLEAR(s.pseudothread)
+        give(taken_from(s))
 
 
 def _sleep_withdraw(self, pseudothread):
     """Cancel the deadline."""
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
-    if s.number:
-        number_off(s)
-    elif s.deadline != NULL:
-        pseudothread.trampoline._keeper.cancel(<object>s.deadline)
-    Py_CLEAR(s.deadline)
-    Py_CLEAR(s.pseudothread)
+    if CT_FREE_THREADED and not still_of(s, <PyObject*>pseudothread):
+        return  # another has begun to sleep it
+    if type(pseudothread) is Pseudothread:
+        number_off((<Pseudothread>pseudothread).trampoline, s)
+    deadline = give(ct_exchange(<PyObject*>s, &s.deadline, NULL))
+    if deadline is not None:
+        pseudothread.trampoline._keeper.cancel(deadline)
+    give(taken_from(s))
+
+
+cdef bint still_of(ct_Sleep* s, PyObject* p) noexcept:
+    ct_lock(<PyObject*>s)
+    cdef bint same = s.pseudothread == p
+    ct_unlock(<PyObject*>s)
+    return same
 
 
 def _sleep_ready(self):
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
-    if s.pseudothread != NULL:
-        resumed(<object>s.pseudothread, self)
-    Py_CLEAR(s.deadline)
-    Py_CLEAR(s.pseudothread)
+    who = give(ct_ref(<PyObject*>s, &s.pseudothread))
+    if who is not None:
+        resumed(who, self)
+    give(ct_exchange(<PyObject*>s, &s.deadline, NULL))
+    give(taken_from(s))
 
 
 # The same of a limit.
 
-def _interrupt_for(limit):
-    cdef ct_Sleep* s = <ct_Sleep*><PyObject*>limit
-    p = <object>s.pseudothread
-    p.trampoline._interrupt(p, <object>s.error, unless=limit)
+def _interrupt_for(limit, p, error):
+    p.trampoline._interrupt(p, error, unless=limit)
 
 
 def _limit_elsewhere(limit, pseudothread):
@@ -191,7 +236,7 @@ def _limit_elsewhere(limit, pseudothread):
     keeper = pseudothread.trampoline._keeper
     deadline = keeper.at(keeper.clock() + limit.seconds, limit._ready)
     Py_INCREF(deadline)
-    (<ct_Sleep*><PyObject*>limit).deadline = <PyObject*>deadline
+    Py_XDECREF(ct_exchange(<PyObject*>limit, &(<ct_Sleep*><PyObject*>limit).deadline, <PyObject*>deadline))
 
 
 def _limit_suspend(self, pseudothread):
@@ -200,9 +245,7 @@ def _limit_suspend(self, pseudothread):
     if type(pseudothread) is Pseudothread:
         leave(begin_limit((<Pseudothread>pseudothread).trampoline, <Pseudothread>pseudothread, <PyObject*>self))
         return
-    Py_INCREF(pseudothread)
-    Py_XDECREF(s.pseudothread)
-    s.pseudothread = <PyObject*>pseudothread
+    hold(s, <PyObject*>pseudothread)
     if not s.seconds:
         leave(expire(s))
     elif s.seconds != Py_HUGE_VAL:
@@ -219,23 +262,21 @@ def _limit_ready(self):
 def _limit_lift(self, raised=None):
     """Let go of all. Return whether the time was up and the coroutine was told so: by what was `raised` by it, if anything was."""
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
-    if s.pseudothread == NULL:
+    p = give(taken_from(s))  # nobody is thrown into from now on
+    if p is None:
         return False
-    p = <object>s.pseudothread
-    error = <object>s.error if s.error != NULL else None
-    if s.number:
-        number_off(s)
+    error = give(ct_exchange(<PyObject*>s, &s.error, NULL))
+    if type(p) is Pseudothread:
+        number_off((<Pseudothread>p).trampoline, s)
     if s.limits:
         s.limits = 0
         if type(p) is Pseudothread:
-            (<Pseudothread>p).trampoline.limits -= 1
+            ct_count(&(<Pseudothread>p).trampoline.limits, -1)
         else:
             p.trampoline._limits -= 1
-    if s.deadline != NULL:
-        p.trampoline._keeper.cancel(<object>s.deadline)
-    Py_CLEAR(s.pseudothread)
-    Py_CLEAR(s.error)
-    Py_CLEAR(s.deadline)
+    deadline = give(ct_exchange(<PyObject*>s, &s.deadline, NULL))
+    if deadline is not None:
+        p.trampoline._keeper.cancel(deadline)
     return error is not None and (s.told or not p.trampoline._spare(p, error)) and (raised is None or raised is error)
 
 
@@ -243,12 +284,22 @@ def _limit_reduce(self):
     return str, (str(self),)
 
 
-cdef inline void number_off(ct_Sleep* s) noexcept:
-    """Cancel the entry in the heap."""
-    cdef BaseTrampoline t = (<Pseudothread>s.pseudothread).trampoline
-    s.number = 0
-    if t.timers is not None:
-        t.timers.cancelled += 1
+cdef inline void number_off(BaseTrampoline t, ct_Sleep* s) noexcept:
+    """Cancel the entry in the heap, if there is one."""
+    cdef PyObject* timers = <PyObject*>t.timers
+    if timers == Py_None:
+        s.number = 0
+        return
+    ct_lock(timers)
+    if s.number:
+        s.number = 0
+        (<Timers>timers).cancelled += 1
+    ct_unlock(timers)
+
+
+cdef inline void hold(ct_Sleep* s, PyObject* p) noexcept:
+    Py_INCREF(<object>p)
+    Py_XDECREF(ct_exchange(<PyObject*>s, &s.pseudothread, p))
 
 
 sleep, Limit = ct_make_sleep(Suspension, seconds_of), ct_make_limit(Suspension)

@@ -99,19 +99,26 @@ cdef class Timers:
 
     def cancel(self, Deadline deadline not None):
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
+        cdef PyObject* call = NULL
+        ct_lock(<PyObject*>self)
         if deadline.number:
             deadline.number = 0
             self.cancelled += 1
+            call = <PyObject*>deadline.call
+            Py_INCREF(deadline.call)
             deadline.call = None
+        ct_unlock(<PyObject*>self)
+        Py_XDECREF(call)
 
     def left(self):
         """Return the seconds until the next deadline, None if there is none. Of a virtual clock: 0.0 if it has come, else None."""
-        leave(clean(self))
-        if not self.count:
+        cdef double now, when
+        if not first_of(self, &when):
             return None
-        cdef double now
         leave(now_of(self, &now))
-        cdef double seconds = self.heap[0].when - now
+        if CT_FREE_THREADED and not first_of(self, &when):
+            return None
+        cdef double seconds = when - now
         if self.virtual:
             return 0.0 if seconds <= 0 else None
         return seconds
@@ -134,10 +141,13 @@ cdef class Timers:
         drop_deadlines(self)
 
     def __len__(self):
-        return self.count - self.cancelled
+        ct_lock(<PyObject*>self)
+        cdef size_t count = self.count - self.cancelled
+        ct_unlock(<PyObject*>self)
+        return count
 
 
-# The heap.
+# The heap. Its lock guards the numbers in the objects, too: whether each has an entry that counts.
 
 cdef inline bint comes_before(Entry* one, Entry* other) noexcept:
     return one.when < other.when or (one.when == other.when and one.number < other.number)
@@ -153,10 +163,19 @@ cdef inline bint counts(Entry* entry) noexcept:
 cdef PyObject* push_deadline(Timers timers, double when, PyObject* item, unsigned long long* number) noexcept:
     """Put an entry in for `item`, and set its `number`. Return an error or NULL."""
     cdef Entry entry
-    cdef size_t place, parent
+    cdef Entry* old = NULL
+    cdef size_t place, parent, many = 0
+    ct_lock(<PyObject*>timers)
     if timers.cancelled > MANY and timers.cancelled > timers.count // 2:
-        tidy(timers)
+        old, many = timers.heap, timers.count
+        if not tidy(timers):
+            old = NULL
+        elif not CT_FREE_THREADED:
+            drop_old(old, many)  # last: their end may set deadlines
     if timers.count == timers.room and not make_room(timers, timers.room * 2 if timers.room else 16):
+        ct_unlock(<PyObject*>timers)
+        if CT_FREE_THREADED and old != NULL:
+            drop_old(old, many)
         return ct_fetch()
     timers.number += 1
     entry.when, entry.number, entry.item = when, timers.number, item
@@ -171,6 +190,9 @@ cdef PyObject* push_deadline(Timers timers, double when, PyObject* item, unsigne
         timers.heap[place] = timers.heap[parent]
         place = parent
     timers.heap[place] = entry
+    ct_unlock(<PyObject*>timers)
+    if CT_FREE_THREADED and old != NULL:
+        drop_old(old, many)
     return NULL
 
 
@@ -213,14 +235,14 @@ cdef inline PyObject* take_first(Timers timers) noexcept:
     return item
 
 
-cdef void tidy(Timers timers) noexcept:
-    """Take all that were cancelled out of the heap."""
+cdef bint tidy(Timers timers) noexcept:
+    """Take all that were cancelled out of the heap. In the old one they are left, for `drop_old()`. False if there is no memory for it."""
     cdef Entry* old = timers.heap
     cdef size_t many = timers.count, index, kept = 0
     cdef Entry* heap = <Entry*>PyMem_Malloc(timers.room * sizeof(Entry))
     cdef Entry entry
     if heap == NULL:
-        return  # then they stay
+        return False  # then they stay
     for index in range(many):
         if counts(&old[index]):
             heap[kept] = old[index]
@@ -230,22 +252,43 @@ cdef void tidy(Timers timers) noexcept:
     for index in range((kept + 2) >> 2, 0, -1):
         entry = heap[index - 1]
         sink(timers, index - 1, &entry)
-    for index in range(many):  # last: their end may set deadlines
-        Py_XDECREF(old[index].item)
-    PyMem_Free(old)
+    return True
+
+
+cdef void drop_old(Entry* heap, size_t many) noexcept:
+    cdef size_t index
+    for index in range(many):
+        Py_XDECREF(heap[index].item)
+    PyMem_Free(heap)
 
 
 cdef PyObject* clean(Timers timers) noexcept:
     """Take what was cancelled from the top of the heap. Return NULL."""
     cdef PyObject* item
+    ct_lock(<PyObject*>timers)
     while timers.count and not counts(&timers.heap[0]):
         timers.cancelled -= 1
         item = take_first(timers)
+        ct_unlock(<PyObject*>timers)
         Py_DECREF(<object>item)
+        ct_lock(<PyObject*>timers)
+    ct_unlock(<PyObject*>timers)
     return NULL
 
 
+cdef bint first_of(Timers timers, double* when) noexcept:
+    """Say `when` the first entry is due. Return False if there is none."""
+    clean(timers)
+    ct_lock(<PyObject*>timers)
+    cdef bint some = timers.count != 0
+    if some:
+        when[0] = timers.heap[0].when
+    ct_unlock(<PyObject*>timers)
+    return some
+
+
 cdef void drop_deadlines(Timers timers) noexcept:
+    ct_lock(<PyObject*>timers)
     cdef Entry* heap = timers.heap
     cdef size_t many = timers.count, index
     timers.heap, timers.count, timers.room, timers.cancelled = NULL, 0, 0, 0
@@ -255,6 +298,7 @@ cdef void drop_deadlines(Timers timers) noexcept:
                 (<Deadline>heap[index].item).number = 0
             else:
                 (<ct_Sleep*>heap[index].item).number = 0
+    ct_unlock(<PyObject*>timers)
     for index in range(many):
         Py_DECREF(<object>heap[index].item)
     PyMem_Free(heap)
@@ -280,28 +324,39 @@ cdef PyObject* fire_until(Timers timers, double now) noexcept:
     """Call and wake what is due. Return an error or NULL; what comes behind it stays due then."""
     cdef PyObject* item
     cdef PyObject* failure = NULL
+    ct_lock(<PyObject*>timers)
     while failure == NULL and timers.count and timers.heap[0].when <= now:
         if not counts(&timers.heap[0]):
             timers.cancelled -= 1
             item = take_first(timers)
+            ct_unlock(<PyObject*>timers)
         elif Py_TYPE(timers.heap[0].item) != <PyTypeObject*>Deadline:
             item = take_first(timers)
+            (<ct_Sleep*>item).number = 0
+            ct_unlock(<PyObject*>timers)
             failure = wake(<ct_Sleep*>item) if Py_TYPE(item) != ct_limit_type else expire(<ct_Sleep*>item)
         else:
             item = timers.heap[0].item
             Py_INCREF(<object>item)
-            failure = call_deadline(timers, <Deadline>item)
+            call = (<Deadline>item).call
+            ct_unlock(<PyObject*>timers)
+            failure = call_deadline(timers, <Deadline>item, call)
         Py_DECREF(<object>item)
+        ct_lock(<PyObject*>timers)
+    ct_unlock(<PyObject*>timers)
     return failure
 
 
-cdef PyObject* call_deadline(Timers timers, Deadline deadline) noexcept:
-    call = deadline.call
+cdef PyObject* call_deadline(Timers timers, Deadline deadline, call) noexcept:
     cdef PyObject* failure = dropped(PyObject_CallNoArgs(<PyObject*>call))
-    if deadline.number and (failure == NULL or PyErr_GivenExceptionMatches(failure, PyExc_Exception)):
-        deadline.number = 0  # last: where Ctrl-C strikes before, it is called again
+    if failure != NULL and not PyErr_GivenExceptionMatches(failure, PyExc_Exception):
+        return failure
+    ct_lock(<PyObject*>timers)  # last: where Ctrl-C strikes before, it is called again
+    if deadline.number:
+        deadline.number = 0
         timers.cancelled += 1
         deadline.call = None
+    ct_unlock(<PyObject*>timers)
     return failure
 
 
@@ -309,11 +364,9 @@ cdef PyObject* jump_to_next(Timers timers, bint* jumped) noexcept:
     """Set the clock to the next deadline, and call and wake what is due. Return an error or NULL."""
     cdef double when, now
     cdef PyObject* failure
-    clean(timers)
-    jumped[0] = timers.count != 0
-    if not timers.count:
+    jumped[0] = first_of(timers, &when)
+    if not jumped[0]:
         return NULL
-    when = timers.heap[0].when
     if timers.ours is not None:
         now = timers.ours.shown = when if when > timers.ours.shown else timers.ours.shown
     else:

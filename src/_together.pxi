@@ -10,8 +10,14 @@ cdef PyObject* join(Pseudothread p, Pseudothread target) noexcept:
     if target is p or target.trampoline is not p.trampoline:
         failure = PyObject_CallFunctionObjArgs(<PyObject*>cannot_join, <PyObject*>p, <PyObject*>target, NULL)
         return failure if failure != NULL else ct_fetch()
-    if target.state != ENDED:
-        return add_joiner(target, <PyObject*>p)
+    cdef bint ended
+    ct_lock(<PyObject*>target.trampoline)
+    ended, failure = target.state == ENDED, NULL
+    if not ended and p.state == PARKED and p.value == <PyObject*>target:  # else another thread was quicker
+        failure = add_joiner(target, <PyObject*>p)
+    ct_unlock(<PyObject*>target.trampoline)
+    if not ended:
+        return failure
     failure = error_taken(target)
     return failure if failure != NULL else give_outcome(p, target)
 
@@ -56,7 +62,9 @@ cdef PyObject* keep_reporter(Pseudothread p, bint* good) noexcept:
     cdef PyObject* reporter = PyObject_CallMethodOneArg(<PyObject*>p.trampoline, <PyObject*>word_untaken, <PyObject*>p)
     if reporter == NULL:
         return ct_fetch()
+    ct_lock(<PyObject*>p.trampoline)
     cdef bint kept = set_detail(p, JOINERS, reporter)
+    ct_unlock(<PyObject*>p.trampoline)
     Py_DECREF(<object>reporter)
     if not kept:
         return ct_fetch()
@@ -67,30 +75,29 @@ cdef PyObject* keep_reporter(Pseudothread p, bint* good) noexcept:
 cdef PyObject* give_outcome(Pseudothread joiner, Pseudothread ended) noexcept:
     """Queue `joiner`, which is parked for `ended`, with the outcome of that. Return an error or NULL."""
     cdef BaseTrampoline t = joiner.trampoline
-    cdef PyObject* suspension = joiner.value
-    cdef PyObject* failure
-    if joiner.state != PARKED or suspension != <PyObject*>ended:
-        return NULL
-    joiner.state = TAKEN
+    cdef PyObject* given = ended.value
+    cdef char special = 0
     if ended.special & THROWING:
-        joiner.value = <PyObject*>ended
-        joiner.special |= THROWING | OWED
+        given = <PyObject*>ended
+        special = THROWING | OWED
         Py_INCREF(ended)
-    elif ended.value == NULL:
-        joiner.value = PyObject_CallFunctionObjArgs(<PyObject*>no_result, <PyObject*>ended, NULL)
-        if joiner.value == NULL:
-            joiner.value = ct_fetch()
-        joiner.special |= THROWING
+    elif given == NULL:
+        given = PyObject_CallFunctionObjArgs(<PyObject*>no_result, <PyObject*>ended, NULL)
+        if given == NULL:
+            given = ct_fetch()
+        special = THROWING
     else:
-        joiner.value = ended.value
-        Py_INCREF(<object>ended.value)
-    unlink(t, joiner)
+        Py_INCREF(<object>given)
+    if not claim(t, joiner, <PyObject*>ended, given, True):
+        Py_DECREF(<object>given)
+        return NULL
+    joiner.special |= special
+    Py_DECREF(joiner)  # it stands among the joiners
     if joiner.levels != NULL:
         woke(joiner)
-    t.leaving += 1
-    failure = go_on(t, joiner)
-    t.leaving -= 1
-    Py_DECREF(<object>suspension)
+    cdef PyObject* failure = go_on(t, joiner)
+    left(t)
+    Py_DECREF(ended)
     return failure
 
 
@@ -106,17 +113,19 @@ cdef PyObject* error_taken(Pseudothread p) noexcept:
 
 # The error of one that has ended. Whoever is given it adds to its traceback and its context.
 
-cdef void remember(Pseudothread p) noexcept:
-    """Note what the error of `p` has of both as it leaves the root."""
-    cdef PyObject* traceback = PyException_GetTraceback(p.value)
-    cdef PyObject* context = PyException_GetContext(p.value)
+cdef void remember(Pseudothread p, PyObject* error) noexcept:
+    """Note what the error of `p` has of both as it leaves the root. Nobody looks at its callers any more."""
+    cdef PyObject* traceback = PyException_GetTraceback(error)
+    cdef PyObject* context = PyException_GetContext(error)
     cdef PyObject* both = PyTuple_Pack(2, traceback if traceback != NULL else Py_None, context if context != NULL else Py_None)
     Py_XDECREF(traceback)
     Py_XDECREF(context)
     if both == NULL:
         PyErr_Clear()
         return
+    ct_lock(<PyObject*>p.trampoline)
     p.linked = <object>both
+    ct_unlock(<PyObject*>p.trampoline)
     Py_DECREF(<object>both)
 
 
@@ -146,6 +155,13 @@ cdef PyObject* owed(PyObject* ended) noexcept:
 
 cdef PyObject* take_joiners(Pseudothread p) noexcept:
     """Return them, whose reference the caller takes over, or NULL if there are none."""
+    ct_lock(<PyObject*>p.trampoline)
+    cdef PyObject* joiners = joiners_off(p)
+    ct_unlock(<PyObject*>p.trampoline)
+    return joiners
+
+
+cdef inline PyObject* joiners_off(Pseudothread p) noexcept:
     cdef PyObject* joiners = detail(p, JOINERS)
     if joiners != NULL:
         Py_INCREF(<object>joiners)
@@ -177,11 +193,13 @@ cdef add_another(Pseudothread p, joiner):
 
 
 cdef int leave_joiners(Pseudothread p, Pseudothread joiner) except -1:
+    ct_lock(<PyObject*>p.trampoline)
     cdef PyObject* others = detail(p, JOINERS)
     if others == <PyObject*>joiner:
         set_detail(p, JOINERS, Py_None)
     elif others != NULL and Py_TYPE(others) == <PyTypeObject*>dict:
         (<dict>others).pop(joiner, None)
+    ct_unlock(<PyObject*>p.trampoline)
     return 0
 
 
@@ -216,7 +234,9 @@ cdef class Group:
                 describe_root(p, None, copied_context(self.waiter))
             if not set_detail(p, JOINERS, <PyObject*>self):
                 leave(ct_fetch())
+            ct_lock(<PyObject*>self)
             self.running += 1
+            ct_unlock(<PyObject*>self)
             self.children.append(p)
             started = NULL
             leave(launch(t, p, &started))
@@ -235,28 +255,28 @@ cdef class Group:
 cdef PyObject* count_end(Group group, Pseudothread child, bint* good) noexcept:
     """Take the end of one of them. Say whether the waiter will take its error. Return an error or NULL."""
     cdef bint failed = child.special & THROWING or child.value == NULL
+    ct_lock(<PyObject*>group)
     group.running -= 1
-    if not group.open:
-        return NULL
-    good[0] = True
-    if group.decided is None and (failed or group.any or not group.running):
+    cdef Py_ssize_t running = group.running
+    cdef bint decides = group.open and group.decided is None and (failed or group.any or not running)
+    if group.open:
+        good[0] = True
+    if decides:
         group.decided = child
-        return wake_waiter(group.waiter, <PyObject*>group.suspension, group.running > 0)
-    return NULL
+    ct_unlock(<PyObject*>group)
+    return wake_waiter(group.waiter, <PyObject*>group.suspension, running > 0) if decides else NULL
 
 
 cdef PyObject* wake_waiter(Pseudothread waiter, PyObject* suspension, bint first) noexcept:
     """Queue `waiter`, `first` if that can be, if it is still parked for that. Return an error or NULL."""
     cdef BaseTrampoline t = waiter.trampoline
     cdef PyObject* failure
-    if waiter.state != PARKED or waiter.value != suspension:
+    if not claim(t, waiter, suspension, NULL, True):
         return NULL
-    waiter.value, waiter.state = NULL, TAKEN
-    unlink(t, waiter)
+    Py_DECREF(waiter)
     if waiter.levels != NULL:
         woke(waiter)
-    t.leaving += 1
     failure = go_on_first(t, waiter, first)
-    t.leaving -= 1
+    left(t)
     Py_DECREF(<object>suspension)
     return failure

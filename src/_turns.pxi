@@ -8,20 +8,30 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
     cdef Queue queue
     cdef int look = TURNS
     cdef bint alive  # asked before the queue: another thread takes one out of what is parked, and then queues it
-    while t.running:
+    cdef bint claimed
+    while ct_flag(&t.running):
         if t.era:
             failure = between_turns(t)
             if failure != NULL:
                 break
+        queue = own_queue(t)
+        claimed = False
+        entry = failure = NULL
+        ct_lock(<PyObject*>t)
         alive = t.first_parked != NULL or t.leaving != 0
-        queue = t.own
         if queue is None:
+            ct_unlock(<PyObject*>t)
             failure = take_foreign(t, &entry)
-        elif queue.count:
-            t.alone = not t.overridden
-            entry, failure = take(queue), NULL
         else:
-            entry = failure = NULL
+            ct_lock(<PyObject*>queue)
+            if queue.count:
+                t.alone = not t.overridden and (not CT_FREE_THREADED or t.running)  # another thread may just have stopped it
+                entry = take(queue)
+                if is_ours(t, entry):  # it is running already, as between two turns of advance()
+                    (<Pseudothread>entry).state = RUNNING
+                    claimed = True
+            ct_unlock(<PyObject*>queue)
+            ct_unlock(<PyObject*>t)
         if entry == NULL:
             if failure != NULL or not alive:
                 break
@@ -32,7 +42,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             elif failure != NULL or not waits(t, &failure):
                 break
             continue
-        let_go_before(t, entry)
+        release(t)
         if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
             look -= 1
             if t.era:
@@ -42,26 +52,25 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             Py_DECREF(<object>entry)  # closed while it stood in a queue that is not ours
             set_result(result, NULL)
         elif (<Pseudothread>entry).trampoline is not t:
-            if (<Pseudothread>entry).state == QUEUED:
-                (<Pseudothread>entry).state = TAKEN
+            taken_out(<Pseudothread>entry)
             failure = call_entry(t, entry, result)
         else:
             # The last entry's result goes when one more turn was made, as the recipe's does.
-            t.turn = &entry
-            failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, result)
-            t.turn = NULL
+            set_turn(t, &entry)
+            failure = advance(t, &entry, queue if result[0] == NULL or result[0] == Py_None else None, &look, claimed, result)
+            set_turn(t, NULL)
             look -= 1  # for a turn that ended in a wait
             Py_DECREF(<object>entry)
         if failure != NULL:
             break
-        if look > FEW and (t.first_parked != NULL or t.limits):
+        if look > FEW and (ct_pointer(&t.first_parked) != NULL or t.limits):
             look = FEW
         if look <= 0:
             look = TURNS
             if PyErr_CheckSignals() < 0:  # between turns of Cython's generators nobody else asks
                 failure = ct_fetch()
             else:
-                failure = look_around(t) if t.first_parked != NULL or t.limits else NULL
+                failure = look_around(t) if ct_pointer(&t.first_parked) != NULL or t.limits else NULL
             if failure != NULL:
                 break
     return failure
@@ -87,35 +96,50 @@ cdef PyObject* look_around(BaseTrampoline t) noexcept:
     return dropped(PyObject_CallMethodNoArgs(<PyObject*>t, <PyObject*>word_look))
 
 
-cdef inline void let_go_before(BaseTrampoline t, PyObject* entry) noexcept:
-    """Let go what the last turn held. A pseudothread taken from our own queue is running already, as between two turns of advance()."""
-    cdef bint ours = is_ours(t, entry)
-    if ours:
-        (<Pseudothread>entry).state = RUNNING
-    release(t)
-    if ours:
-        (<Pseudothread>entry).state = QUEUED
+cdef inline Queue own_queue(BaseTrampoline t):
+    """Return its queue, if that is one of ours, else None."""
+    cdef PyObject* own
+    if not CT_FREE_THREADED:
+        return t.own
+    ct_lock(<PyObject*>t)
+    own = <PyObject*>t.own
+    Py_INCREF(<object>own)
+    ct_unlock(<PyObject*>t)
+    queue = <Queue>own
+    Py_DECREF(queue)
+    return queue
 
 
-cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, PyObject** result) noexcept:
+cdef inline void set_turn(BaseTrampoline t, PyObject** turn) noexcept:
+    ct_lock(<PyObject*>t)
+    t.turn = turn
+    ct_unlock(<PyObject*>t)
+
+
+cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* look, bint claimed, PyObject** result) noexcept:
     """Make turns of `current`, and of what else stands in the `queue` while that is pseudothreads of `t`; one turn, if the queue is None.
 
+    It is running already if it is `claimed`.
     `current` is then the pseudothread that had the last turn; its state says how that ended. Return the error that leaves run(), or NULL.
     """
     global ct_promptly
     cdef PyObject* p = current[0]
-    cdef PyObject* top = (<Pseudothread>p).top
+    cdef PyObject* top
     cdef PyObject* sent
-    cdef PyObject* next_sent = (<Pseudothread>p).value
+    cdef PyObject* next_sent
     cdef PyObject* let_go
     cdef PyObject* got
     cdef PyObject* failure
     cdef int outcome, promptly = ct_promptly
     cdef bint good
-    if (<Pseudothread>p).state > TAKEN:
+    ct_lock(<PyObject*>t)
+    if (<Pseudothread>p).state > TAKEN and not claimed:
+        ct_unlock(<PyObject*>t)
         return refuse(<Pseudothread>p, "call")
     (<Pseudothread>p).state = RUNNING
+    top, next_sent = (<Pseudothread>p).top, (<Pseudothread>p).value
     (<Pseudothread>p).value = NULL
+    ct_unlock(<PyObject*>t)
     while True:
         sent, next_sent, let_go = next_sent, NULL, NULL
         ct_promptly = MOST_PROMPT
@@ -132,6 +156,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
                     (<Pseudothread>p).value = sent  # its address would keep it out of a register
                     outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)
                     sent, (<Pseudothread>p).value = (<Pseudothread>p).value, NULL
+        ct_lock(<PyObject*>t)  # from here on until another is about to be resumed, but for what is odd
         if outcome == CALL and ((<Pseudothread>p).depth < (<Pseudothread>p).capacity or grow(<Pseudothread>p)):
             (<Pseudothread>p).callers[(<Pseudothread>p).depth] = top
             (<Pseudothread>p).depth = (<Pseudothread>p).depth + 1  # `+= 1` would take a reference of p's meanwhile
@@ -142,9 +167,11 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             (<Pseudothread>p).top = top
             next_sent = got
         else:
+            ct_unlock(<PyObject*>t)
             outcome = odd_turn(<Pseudothread>p, outcome, got, &next_sent, &let_go)
             if outcome != NEXT:
                 break
+            ct_lock(<PyObject*>t)
             top = (<Pseudothread>p).top
         outcome = NEXT
         if queue is None or not t.alone:
@@ -152,19 +179,26 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
         look[0] -= 1
         if look[0] <= 0:
             break
-        if queue.count:
-            if not is_ours(t, queue.ring[queue.head]):
+        if ct_size(&queue.count):
+            ct_lock(<PyObject*>queue)
+            if CT_FREE_THREADED and not queue.count or not is_ours(t, queue.ring[queue.head]):
+                ct_unlock(<PyObject*>queue)
                 break
             (<Pseudothread>p).value = next_sent
             (<Pseudothread>p).state = QUEUED
             current[0] = p = rotate(queue, p)
+            ct_unlock(<PyObject*>queue)
             top, next_sent = (<Pseudothread>p).top, (<Pseudothread>p).value
             (<Pseudothread>p).state = RUNNING
             (<Pseudothread>p).value = NULL
+        ct_unlock(<PyObject*>t)
         Py_XDECREF(sent)
         Py_XDECREF(let_go)
+    if outcome == NEXT:
+        ct_unlock(<PyObject*>t)
     ct_promptly = promptly
-    t.held_coroutine, t.held_sent = let_go, sent
+    ct_put(&t.held_coroutine, let_go)
+    ct_put(&t.held_sent, sent)
     failure = NULL
     if outcome == NEXT:
         (<Pseudothread>p).value = next_sent
@@ -212,7 +246,9 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
         else:
             replaced(p, got)
     if outcome == TAIL:
+        ct_lock(<PyObject*>p.trampoline)
         p.top = got
+        ct_unlock(<PyObject*>p.trampoline)
         return NEXT
     if not pop(p):
         end(p, let_go[0], got, outcome)
@@ -224,34 +260,46 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
 
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:
+    cdef PyObject* name = NULL
     if p.levels != NULL:
         levels_end(p, got != NULL)
+    if outcome == ERROR:
+        remember(p, got)
+    # If nobody but the run loop has it, nobody is left to ask for its name.
+    if CT_FREE_THREADED or outcome == ERROR or PyTuple_CheckExact(<PyObject*>p.about) or Py_REFCNT(<PyObject*>p) > 1:
+        name = name_to_keep(p, root)
+    about = p.about  # goes behind the lock
+    ct_lock(<PyObject*>p.trampoline)
     p.state = ENDED
     free_callers(p)
-    p.near[0] = take_joiners(p)  # hand_out() is called next
+    p.near[0] = joiners_off(p)  # hand_out() is called next
     p.value = got
     p.special = p.special & SPAWNED | (THROWING if outcome == ERROR else 0)
-    if outcome == ERROR:
-        remember(p)
-    if outcome == ERROR or PyTuple_CheckExact(<PyObject*>p.about) or Py_REFCNT(<PyObject*>p) > 1:  # else nobody is left to ask for its name
-        keep_name(p, root)
+    if name != NULL:
+        keep_name(p, name)
+    ct_unlock(<PyObject*>p.trampoline)
+    Py_XDECREF(name)
 
 
-cdef void keep_name(Pseudothread p, PyObject* root) noexcept:
+cdef PyObject* name_to_keep(Pseudothread p, PyObject* root) noexcept:
     """Nothing of the user's in Python runs here, so no Ctrl-C can strike: it would be lost."""
     cdef PyObject* name = detail(p, NAME)
-    cdef PyObject* code = detail(p, CODE)
-    cdef PyObject* about
     if name != NULL:
         Py_INCREF(<object>name)
-    else:
-        name = PyObject_GetAttr(root, <PyObject*>word_qualname)
-        if name == NULL or PyObject_IsTrue(name) <= 0:
-            PyErr_Clear()
-            Py_XDECREF(name)
-            name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
-    about = PyTuple_Pack(4, name, Py_None, code if code != NULL else Py_None, Py_None) if name != NULL else NULL
-    Py_XDECREF(name)
+        return name
+    name = PyObject_GetAttr(root, <PyObject*>word_qualname)
+    if name == NULL or PyObject_IsTrue(name) <= 0:
+        PyErr_Clear()
+        Py_XDECREF(name)
+        name = PyObject_GetAttr(<PyObject*>Py_TYPE(root), <PyObject*>word_qualname)
+    if name == NULL:
+        PyErr_Clear()
+    return name
+
+
+cdef void keep_name(Pseudothread p, PyObject* name) noexcept:
+    cdef PyObject* code = detail(p, CODE)
+    cdef PyObject* about = PyTuple_Pack(4, name, Py_None, code if code != NULL else Py_None, Py_None)
     if about == NULL:
         PyErr_Clear()  # no memory for it: then it has no name
         return
@@ -272,7 +320,7 @@ cdef PyObject* call_entry(BaseTrampoline t, PyObject* entry, PyObject** result) 
     """Call an entry that is not a pseudothread of `t`, whose reference is taken over. Return an error or NULL."""
     cdef bint good = PyCallable_Check(entry)  # of a queue that is not ours it may be anything
     cdef PyObject* returned = PyObject_CallNoArgs(entry) if good else raised_now(no_entry, <object>entry, None)
-    t.held_coroutine = entry
+    ct_put(&t.held_coroutine, entry)
     if not good:
         return returned
     if returned == NULL:

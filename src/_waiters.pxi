@@ -1,67 +1,140 @@
 """Who waits at the two ends of a channel, and what the core asks of its operations. Part of `_ctrampoline.pyx`.
 
-A list has its links in the operations (`_operation.h`), and a reference of each.
+A list has its links in the operations (`_operation.h`), and a reference of each. In free-threaded CPython the lock of the channel guards
+it, and what the operations have of it; that of a trampoline may be taken under it, never the other way round.
 """
 
-cdef inline ct_Operation* first(Channel channel, ct_Operation** ends, PyObject** failure) noexcept:
-    """Return the first operation that somebody still waits for, or NULL. An error if it does so in another thread."""
-    cdef PyObject* p
+cdef inline ct_Operation* first(ct_Operation** ends, ct_Operation** stale, PyObject** elsewhere) noexcept:
+    """Return the first operation that somebody still waits for, or NULL. Those that nobody does are put before the `stale` ones.
+
+    If who waits runs in another thread it is NULL, and `elsewhere` is who, with a reference.
+    """
+    cdef ct_Operation* operation
     while ends[0] != NULL:
-        p = ends[0].pseudothread
-        if p != NULL and (<Pseudothread>p).state == PARKED and (<Pseudothread>p).value == <PyObject*>ends[0]:
-            if (<Pseudothread>p).trampoline.thread is not None:
-                if PyLong_AsUnsignedLong(<PyObject*>(<Pseudothread>p).trampoline.thread) != PyThread_get_thread_ident():
-                    failure[0] = refused_thread(channel, <Pseudothread>p)
-            return ends[0]
-        unchain(ends, ends[0])  # somebody else has resumed it
+        operation = ends[0]
+        if is_waiting(operation):
+            if not in_this_thread((<Pseudothread>operation.pseudothread).trampoline):
+                elsewhere[0] = operation.pseudothread
+                Py_INCREF(<object>elsewhere[0])
+                return NULL
+            return operation
+        unchain(ends, operation)  # somebody else has resumed it
+        operation.after = stale[0]
+        stale[0] = operation
     return NULL
 
 
-cdef PyObject* refused_thread(Channel channel, Pseudothread p) noexcept:
-    return made_now(in_two_threads, channel, p)
+cdef inline bint in_this_thread(BaseTrampoline t) noexcept:
+    """Return whether `t` runs in this thread, or in none."""
+    ct_lock(<PyObject*>t)
+    cdef bint here = t.thread is None or PyLong_AsUnsignedLong(<PyObject*>t.thread) == PyThread_get_thread_ident()
+    ct_unlock(<PyObject*>t)
+    return here
 
 
-cdef ct_Operation* first_of(Channel channel, ct_Operation** ends) except? NULL:
-    cdef PyObject* failure = NULL
-    cdef ct_Operation* operation = first(channel, ends, &failure)
-    if failure != NULL:
-        error = <object>failure
-        Py_DECREF(error)
-        raise error
-    return operation
+cdef void drop_stale(ct_Operation* stale) noexcept:
+    cdef ct_Operation* operation
+    while stale != NULL:
+        operation, stale = stale, stale.after
+        operation.after = NULL
+        Py_DECREF(<object>operation)
 
 
-cdef PyObject* hand(ct_Operation** ends, ct_Operation* operation, PyObject* value) noexcept:
-    """Resume who waits for `operation`, which stands between these ends if they are not NULL. Return an error or NULL."""
+cdef PyObject* refused_thread(Channel channel, PyObject* elsewhere) noexcept:
+    cdef PyObject* error = made_now(in_two_threads, channel, <object>elsewhere)
+    Py_DECREF(<object>elsewhere)
+    return error
+
+
+cdef int hand(ct_Operation** ends, ct_Operation* operation, PyObject* value, PyObject** given, PyObject** failure) noexcept:
+    """Take who waits for `operation` out of what is parked; `given` is who, with a reference, and `queue_handed()` follows.
+
+    Return 0 if another thread was quicker, -1 with an error.
+    """
     cdef Pseudothread p = <Pseudothread>operation.pseudothread
-    cdef PyObject* pair
-    if value == NULL:  # of that nothing is to be taken back
-        Py_INCREF(None)
-        pair = Py_None
-        p.special &= ~PROMPTLY
-    else:
+    cdef PyObject* pair = Py_None  # of nothing there is nothing to be taken back
+    if value != NULL:
         pair = PyTuple_Pack(2, value, <PyObject*>operation)
         if pair == NULL:
-            return ct_fetch()
-    p.value, p.state = pair, TAKEN  # the reference that it had of the operation goes at the end
+            failure[0] = ct_fetch()
+            return -1
+    else:
+        Py_INCREF(None)
+    if not claim(p.trampoline, p, <PyObject*>operation, pair, True):
+        Py_DECREF(<object>pair)
+        return 0
+    if value == NULL:
+        p.special &= ~PROMPTLY
     if ends != NULL:
         unchain(ends, operation)
-    unlink(p.trampoline, p)
+        Py_DECREF(<object>operation)  # which the list had; what the pseudothread had of it goes at the end
+    given[0] = <PyObject*>p
+    return 1
+
+
+cdef inline ct_Operation* hand_to_first(ct_Operation** ends, PyObject* value, PyObject** woken, ct_Operation** stale, PyObject** elsewhere,
+                                        PyObject** failure) noexcept:
+    """Do it for the first that waits there. Return its operation, or NULL."""
+    cdef ct_Operation* operation = first(ends, stale, elsewhere)
+    cdef int how
+    while operation != NULL:
+        how = hand(ends, operation, value, woken, failure)
+        if how:
+            return operation if how > 0 else NULL
+        operation = first(ends, stale, elsewhere)  # it is stale now
+    return NULL
+
+
+cdef PyObject* queue_handed(Pseudothread p, ct_Operation* operation) noexcept:
+    """Queue it. Return an error or NULL."""
     if p.levels != NULL:
         woke(p)
-    p.trampoline.leaving += 1
     cdef PyObject* failure = go_on(p.trampoline, p)
-    p.trampoline.leaving -= 1
+    left(p.trampoline)
+    Py_DECREF(p)  # which the list of what is parked had
     Py_DECREF(<object>operation)
     return failure
 
 
-cdef object taken(ct_Operation** ends, ct_Operation* operation):
-    """Take the operation from those that are waited for. Return who waits for it."""
-    pseudothread = <object>operation.pseudothread
-    Py_CLEAR(operation.pseudothread)
-    unchain(ends, operation)
-    return pseudothread
+cdef object take_first_waiting(Channel channel, ct_Operation** ends):
+    """Take the first operation that somebody waits for from those, and return it, or None. RuntimeError if that is another thread's."""
+    cdef ct_Operation* stale = NULL
+    cdef PyObject* elsewhere = NULL
+    ct_lock(<PyObject*>channel)
+    cdef ct_Operation* operation = first(ends, &stale, &elsewhere)
+    if operation != NULL:
+        unchain(ends, operation)
+    ct_unlock(<PyObject*>channel)
+    drop_stale(stale)
+    if elsewhere != NULL:
+        refused_to(channel, elsewhere)
+    return give(<PyObject*>operation)
+
+
+cdef refuse_others(Channel channel, ct_Operation** ends):
+    """Raise RuntimeError if the first that waits there is another thread's."""
+    cdef ct_Operation* stale = NULL
+    cdef PyObject* elsewhere = NULL
+    ct_lock(<PyObject*>channel)
+    first(ends, &stale, &elsewhere)
+    ct_unlock(<PyObject*>channel)
+    drop_stale(stale)
+    if elsewhere != NULL:
+        refused_to(channel, elsewhere)
+
+
+cdef refused_to(Channel channel, PyObject* elsewhere):
+    raise give(refused_thread(channel, elsewhere))
+
+
+cdef object who_waited(Channel channel, operation):
+    """Return who waited for `operation`, which is nobody's any more, or None."""
+    cdef ct_Operation* taken = <ct_Operation*><PyObject*>operation
+    ct_lock(<PyObject*>channel)
+    cdef PyObject* who = taken.pseudothread
+    taken.pseudothread = NULL
+    ct_unlock(<PyObject*>channel)
+    return give(who)
 
 
 cdef inline ct_Operation** ends_of(ct_Operation* operation) noexcept:
@@ -90,73 +163,101 @@ cdef inline void unchain(ct_Operation** ends, ct_Operation* operation) noexcept:
         ends[1] = operation.before
     else:
         operation.after.before = operation.before
-    operation.waits = False
-    Py_DECREF(<object>operation)
+    operation.waits = False  # the caller takes over the reference that the list had
 
 
 cdef void drop_waiters(Channel channel) noexcept:
-    while channel.putters[0] != NULL:
-        unchain(channel.putters, channel.putters[0])
-    while channel.getters[0] != NULL:
-        unchain(channel.getters, channel.getters[0])
+    drop_all(channel.putters)
+    drop_all(channel.getters)
 
 
-cdef int waiting_at(ct_Operation** ends):
-    cdef ct_Operation* operation = ends[0]
+cdef void drop_all(ct_Operation** ends) noexcept:
+    cdef ct_Operation* operation
+    while ends[0] != NULL:
+        operation = ends[0]
+        unchain(ends, operation)
+        Py_DECREF(<object>operation)
+
+
+cdef int waiting_at(Channel channel, ct_Operation** ends):
     cdef int count = 0
+    ct_lock(<PyObject*>channel)
+    cdef ct_Operation* operation = ends[0]
     while operation != NULL:
         count += is_waiting(operation)
         operation = operation.after
+    ct_unlock(<PyObject*>channel)
     return count
 
 
 cdef PyObject* begin_operation(Pseudothread p, ct_Operation* operation) noexcept:
     """Do what `suspend()` of `operation` does, without a call of that or of `resume()`. Return an error or NULL."""
     cdef PyObject* got = NULL
-    cdef PyObject* failure
+    cdef PyObject* given = NULL
+    cdef PyObject* failure = NULL
     cdef int how
-    if operation.waits:
+    if CT_FREE_THREADED or operation.waits:
         return dropped(suspend_operation(<PyObject*>operation, <PyObject*>p))
     set_result(&operation.pseudothread, Py_NewRef(<PyObject*>p))
-    how = operate(operation, &got)
+    how = attempt(operation, True, &got)
     if how == CT_WAIT:
-        chain(ends_of(operation), operation)
         return NULL
     if how == CT_FAILED:
         return got
-    failure = hand(NULL, operation, got if operation.kind != CT_PUT else NULL)
+    hand(NULL, operation, got if operation.kind != CT_PUT else NULL, &given, &failure)
     Py_DECREF(<object>got)
-    return failure
+    return queue_handed(p, operation) if given != NULL else failure
 
 
 cdef PyObject* suspend_operation(PyObject* self, PyObject* who) noexcept:
     cdef ct_Operation* operation = <ct_Operation*>self
     cdef PyObject* got = NULL
+    cdef PyObject* earlier
+    cdef bint waits, shared
     cdef int how
     if Py_TYPE(who) != <PyTypeObject*>Pseudothread:
         return raise_in_c(made_now(_other_core, <object>operation.channel, <object>who))
-    if operation.waits:
-        if operation.pseudothread != who and is_waiting(operation):
-            return raise_in_c(made_now(_is_shared, <object>self, <object>who))
-        unchain(ends_of(operation), operation)  # it was resumed before its time
-    Py_INCREF(<object>who)
-    set_result(&operation.pseudothread, who)
-    how = operate(operation, &got)
+    ct_lock(operation.channel)
+    waits, earlier = operation.waits, operation.pseudothread
+    shared = waits and earlier != who and is_waiting(operation)
+    if not shared:
+        if waits:
+            unchain(ends_of(operation), operation)  # it was resumed before its time
+        Py_INCREF(<object>who)
+        operation.pseudothread = who
+    ct_unlock(operation.channel)
+    if shared:
+        return raise_in_c(made_now(_is_shared, <object>self, <object>who))
+    Py_XDECREF(earlier)
+    if waits:
+        Py_DECREF(<object>operation)
+    how = attempt(operation, True, &got)
     if how == CT_WAIT:
-        chain(ends_of(operation), operation)
         Py_INCREF(None)
         return Py_None
     if how == CT_FAILED:
         ct_restore(got)
         return NULL
-    value = <object>got
-    Py_DECREF(value)
-    return PyObject_CallMethodOneArg(who, <PyObject*>word_resume, <PyObject*>value)
+    cdef PyObject* returned
+    if not CT_FREE_THREADED:
+        returned = PyObject_CallMethodOneArg(who, <PyObject*>word_resume, got)
+    else:  # another thread may have thrown into it just now: then it gets nothing
+        returned = PyObject_CallFunctionObjArgs(<PyObject*>resumed, who, self, got, NULL)
+        if returned == Py_False and operation.kind != CT_PUT:
+            put_back(<Channel>operation.channel, got)
+    Py_DECREF(<object>got)
+    return returned
 
 
 cdef inline bint is_waiting(ct_Operation* operation) noexcept:
     cdef PyObject* p = operation.pseudothread
-    return p != NULL and (<Pseudothread>p).state == PARKED and (<Pseudothread>p).value == <PyObject*>operation
+    cdef bint waiting
+    if p == NULL:
+        return False
+    ct_lock(<PyObject*>(<Pseudothread>p).trampoline)
+    waiting = (<Pseudothread>p).state == PARKED and (<Pseudothread>p).value == <PyObject*>operation
+    ct_unlock(<PyObject*>(<Pseudothread>p).trampoline)
+    return waiting
 
 
 cdef PyObject* raise_in_c(PyObject* error) noexcept:
@@ -174,9 +275,17 @@ def _is_shared(operation, who):
 
 cdef PyObject* withdraw_operation(PyObject* self, PyObject* who) noexcept:
     cdef ct_Operation* operation = <ct_Operation*>self
-    if operation.waits:
+    cdef PyObject* earlier = NULL
+    ct_lock(operation.channel)
+    cdef bint waited = operation.waits and operation.pseudothread == who
+    if waited:
         unchain(ends_of(operation), operation)
-    Py_CLEAR(operation.pseudothread)
+    if operation.pseudothread == who:
+        earlier, operation.pseudothread = operation.pseudothread, NULL
+    ct_unlock(operation.channel)
+    if waited:
+        Py_DECREF(<object>operation)
+    Py_XDECREF(earlier)
     Py_INCREF(None)
     return Py_None
 
@@ -186,14 +295,24 @@ cdef PyObject* take_back_operation(PyObject* self, PyObject* given) noexcept:
     cdef ct_Operation* operation = <ct_Operation*>self
     cdef Channel channel = <Channel>operation.channel
     cdef PyObject* failure = NULL
-    cdef ct_Operation* getter
+    cdef PyObject* earlier = NULL
+    cdef PyObject* elsewhere = NULL
+    cdef PyObject* woken = NULL
+    cdef ct_Operation* getter = NULL
+    cdef ct_Operation* stale = NULL
+    ct_lock(operation.channel)
     if operation.kind != CT_PUT and operation.pseudothread == PyTuple_GET_ITEM(given, 0):
-        Py_CLEAR(operation.pseudothread)
-        getter = first(channel, channel.getters, &failure)
-        if failure == NULL and getter != NULL:
-            failure = hand(channel.getters, getter, PyTuple_GET_ITEM(given, 1))
-        elif failure == NULL and not push_first(channel.items, PyTuple_GET_ITEM(given, 1)):
+        earlier, operation.pseudothread = operation.pseudothread, NULL
+        getter = hand_to_first(channel.getters, PyTuple_GET_ITEM(given, 1), &woken, &stale, &elsewhere, &failure)
+        if getter == NULL and failure == NULL and elsewhere == NULL and not push_first(channel.items, PyTuple_GET_ITEM(given, 1)):
             failure = ct_fetch()
+    ct_unlock(operation.channel)
+    drop_stale(stale)
+    Py_XDECREF(earlier)
+    if woken != NULL:
+        failure = queue_handed(<Pseudothread>woken, getter)
+    if elsewhere != NULL:
+        failure = refused_thread(channel, elsewhere)
     if failure != NULL:
         ct_restore(failure)
         return NULL

@@ -1,7 +1,7 @@
 /* What `_waiting.pxi` asks of the objects of the layer above, whose classes it is told when they are there, and of the system.
 
 An attribute with a slot is read where the slot is, as CPython's own instructions do. Where there is no epoll no class is known, and all of
-it is left to the methods in Python. */
+it is left to the methods in Python; in free-threaded CPython, too, where another thread may set a slot at any time. */
 
 #ifdef Py_GIL_DISABLED
 #define CT_OF_THREAD _Thread_local
@@ -31,7 +31,7 @@ static Py_ssize_t ct_write_file, ct_write_data, ct_write_begun;
 static Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_reactor_due, ct_reactor_vain, ct_reactor_timers, ct_reactor_epoll;
 static Py_ssize_t ct_watched_file, ct_watched_mask, ct_watched_reading;
 
-#ifdef __linux__
+#if defined(__linux__) && !CT_FREE_THREADED
 
 #include <errno.h>
 #include <sys/epoll.h>

@@ -3,6 +3,7 @@
 What is rarer is left to the methods of the operations and of the reactor, which say what is done and why. Part of `_ctrampoline.pyx`.
 
 The lock of the interpreter is kept from where an operation is looked at till its pseudothread is queued, so nobody comes between.
+Where there is no such lock nothing of this is used.
 """
 
 
@@ -63,7 +64,7 @@ cdef PyObject* begin_to_read(BaseTrampoline t, Pseudothread p, PyObject* reading
 cdef PyObject* read_now(Pseudothread p, PyObject* reading) noexcept:
     """Read what `p` waits for: what `_ready()` of `reading` does. Return an error or NULL."""
     cdef PyObject* data
-    if p.state != PARKED or p.value != reading:
+    if not is_parked_for(p.trampoline, p, reading):
         return NULL
     ct_set_slot(reading, ct_read_watched, Py_None)
     data = ct_receive(reading)
@@ -72,13 +73,13 @@ cdef PyObject* read_now(Pseudothread p, PyObject* reading) noexcept:
     if not PyBytes_GET_SIZE(data):
         Py_DECREF(<object>data)
         return dropped(PyObject_CallMethodNoArgs(reading, <PyObject*>word_end))
-    p.value, p.state = data, TAKEN
-    no_more_parked(p.trampoline, p, reading)
+    claim(p.trampoline, p, reading, data, True)  # in free-threaded CPython nobody comes here
+    Py_DECREF(p)
+    forget(p.trampoline, p, reading)
     if p.levels != NULL:
         woke(p)
-    p.trampoline.leaving += 1
     cdef PyObject* failure = go_on(p.trampoline, p)
-    p.trampoline.leaving -= 1
+    left(p.trampoline)
     Py_DECREF(<object>reading)  # what the pseudothread had of it
     return failure
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 CALL, VALUE, TAIL, WAIT, ERROR, ADAPT, PROMPT, GIVE = range(8)  # what a turn ended with, its outcome; ADAPT and PROMPT are looked at again
+FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()  # two threads may then be between any two steps
 MOST_PROMPT = 100  # waits that were none, in a row, until others have their turns
 promptly = [0]  # how many more there may be in this turn, for the core in Python
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT

@@ -1,10 +1,14 @@
 """How the objects of the core are laid out, and what moves pointers within them: the stack of a pseudothread, the ring of a queue, the list
 of what is parked. None of it raises, and none of it runs a line of the user's but where something is let go.
+
+In free-threaded CPython the lock of a trampoline guards what it and its pseudothreads hold, that of a queue its ring, that of timers
+their heap. Where a function here does not lock, its caller has, or nobody else can have what it changes: a stack grows and shrinks in the
+hands of one thread, and others look.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject, PyTypeObject, visitproc
-from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -129,6 +133,7 @@ cdef class BaseTrampoline:
     cdef PyObject* first_parked
     cdef PyObject* last_parked
     cdef PyObject** turn  # where the pseudothread whose turn it is stands, NULL if it is nobody's
+    cdef PyObject* by_hand  # in free-threaded CPython: the same of a turn by hand; owned
     cdef PyObject* before  # the neighbours in the list of all trampolines
     cdef PyObject* after
     cdef object __weakref__
@@ -201,9 +206,8 @@ cdef inline PyObject* dropped(PyObject* returned) noexcept:
 
 cdef inline void release(BaseTrampoline t) noexcept:
     """Let go what the last turn held."""
-    cdef PyObject* coroutine = t.held_coroutine
-    cdef PyObject* sent = t.held_sent
-    t.held_coroutine = t.held_sent = NULL
+    cdef PyObject* coroutine = ct_swap(&t.held_coroutine, NULL)
+    cdef PyObject* sent = ct_swap(&t.held_sent, NULL)
     Py_XDECREF(sent)
     Py_XDECREF(coroutine)
 
@@ -211,13 +215,22 @@ cdef inline void release(BaseTrampoline t) noexcept:
 # The stack of a pseudothread.
 
 cdef inline PyObject* detail(Pseudothread p, int which) noexcept:
-    """Return its NAME, its CONTEXT, the CODE where it was added or its JOINERS, borrowed, or NULL."""
+    """Return its NAME, its CONTEXT, the CODE where it was added or its JOINERS, borrowed, or NULL. Another thread asks `detail_of()`."""
     cdef PyObject* found = <PyObject*>p.about
     if PyTuple_CheckExact(found):
         found = PyTuple_GET_ITEM(found, which)
     elif which != CODE:
         return NULL
     return found if found != Py_None else NULL
+
+
+cdef inline PyObject* detail_of(Pseudothread p, int which) noexcept:
+    """The same, with a reference of its own."""
+    ct_lock(<PyObject*>p.trampoline)
+    cdef PyObject* found = detail(p, which)
+    Py_XINCREF(found)
+    ct_unlock(<PyObject*>p.trampoline)
+    return found
 
 
 cdef inline bint set_detail(Pseudothread p, int which, PyObject* value) noexcept:
@@ -261,26 +274,39 @@ cdef inline void free_callers(Pseudothread p) noexcept:
 
 cdef inline bint pop(Pseudothread p) noexcept:
     """Make the caller the innermost, whose reference the caller of this function takes over. Return False if there is none."""
+    ct_lock(<PyObject*>p.trampoline)
     if p.depth:
         p.depth -= 1
         p.top = p.callers[p.depth]
+        ct_unlock(<PyObject*>p.trampoline)
         return True
     if p.linked is None:
         p.top = NULL
+        ct_unlock(<PyObject*>p.trampoline)
         return False
+    ct_unlock(<PyObject*>p.trampoline)
+    return pop_linked(p)
+
+
+cdef inline bint pop_linked(Pseudothread p) noexcept:
     if p.levels != NULL:
         p.levels.linked -= 1
-    caller, below = (<tuple>p.linked)[0], (<tuple>p.linked)[1]
+    linked = <tuple>p.linked
+    caller, below = linked[0], linked[1]
+    if not below:
+        below = None
     Py_INCREF(caller)
+    ct_lock(<PyObject*>p.trampoline)
     p.top = <PyObject*>caller
-    p.linked = below if below else None
+    p.linked = below
+    ct_unlock(<PyObject*>p.trampoline)
     return True
 
 
 # The list of what is parked.
 
 cdef inline bint link(BaseTrampoline t, Pseudothread p) noexcept:
-    """Append `p`, whose callers give way. Return False, with MemoryError, if there is no room for them."""
+    """Append `p`, whose callers give way. Return False, with MemoryError, if there is no room for them. The caller locks."""
     if p.depth and p.callers == p.near and not grow(p):
         return False
     Py_INCREF(p)
@@ -294,6 +320,7 @@ cdef inline bint link(BaseTrampoline t, Pseudothread p) noexcept:
 
 
 cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
+    """Take it out. The caller locks, and takes over the reference that the list had."""
     if p.near[0] == NULL:
         t.first_parked = p.near[1]
     else:
@@ -303,7 +330,45 @@ cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
     else:
         (<Pseudothread>p.near[1]).near[0] = p.near[0]
     p.near[0] = p.near[1] = NULL
-    Py_DECREF(p)
+
+
+cdef inline bint claim(BaseTrampoline t, Pseudothread p, PyObject* suspension, PyObject* sent, bint leaves) noexcept:
+    """Take `p` out of what is parked, if it is parked for `suspension`, and give it what it will be sent, whose reference is taken over.
+
+    Of several that try one succeeds, and takes over a reference of `p` and that which it had of the suspension. If it `leaves`, as where
+    another thread may do so, the run loop waits for it to be queued: `left()` follows.
+    """
+    ct_lock(<PyObject*>t)
+    if p.state != PARKED or p.value != suspension:
+        ct_unlock(<PyObject*>t)
+        return False
+    p.state, p.value = <char>CT_LEAVING, sent
+    if leaves:
+        t.leaving = t.leaving + 1
+    unlink(t, p)
+    ct_unlock(<PyObject*>t)
+    return True
+
+
+cdef inline PyObject* claim_any(BaseTrampoline t, Pseudothread p, PyObject* sent) noexcept:
+    """The same whatever it is parked for; of that the reference is returned. NULL if it is not parked."""
+    cdef PyObject* suspension
+    ct_lock(<PyObject*>t)
+    if p.state != PARKED:
+        ct_unlock(<PyObject*>t)
+        return NULL
+    suspension = p.value
+    p.state, p.value = <char>CT_LEAVING, sent
+    t.leaving = t.leaving + 1
+    unlink(t, p)
+    ct_unlock(<PyObject*>t)
+    return suspension
+
+
+cdef inline void left(BaseTrampoline t) noexcept:
+    ct_lock(<PyObject*>t)
+    t.leaving = t.leaving - 1
+    ct_unlock(<PyObject*>t)
 
 
 # The moment and the place at which a pseudothread was added.
@@ -314,7 +379,7 @@ cdef inline void mark(Pseudothread p, int instruction) noexcept:
     p.place = (now << 20) | (unit if unit < 0xFFFFF else 0xFFFFF)
 
 
-# The ring of a queue.
+# The ring of a queue. The callers lock.
 
 cdef inline bint enlarge(Queue queue) noexcept:
     cdef size_t room = queue.mask + 1 if queue.ring != NULL else 0
@@ -337,7 +402,7 @@ cdef inline bint push_last(Queue queue, PyObject* entry) noexcept:
             return False
     Py_INCREF(<object>entry)
     queue.ring[(queue.head + queue.count) & queue.mask] = entry
-    queue.count += 1
+    ct_set_size(&queue.count, queue.count + 1)
     return True
 
 
@@ -348,15 +413,20 @@ cdef inline bint push_first(Queue queue, PyObject* entry) noexcept:
     Py_INCREF(<object>entry)
     queue.head = (queue.head - 1) & queue.mask
     queue.ring[queue.head] = entry
-    queue.count += 1
+    ct_set_size(&queue.count, queue.count + 1)
     return True
 
 
 cdef inline PyObject* take(Queue queue) noexcept:
     cdef PyObject* entry = queue.ring[queue.head]
     queue.head = (queue.head + 1) & queue.mask
-    queue.count -= 1
+    ct_set_size(&queue.count, queue.count - 1)
     return entry
+
+
+cdef inline void take_last(Queue queue) noexcept:
+    """Take it out again. The caller takes over its reference."""
+    ct_set_size(&queue.count, queue.count - 1)
 
 
 cdef inline void remove(Queue queue, Pseudothread p) noexcept:
@@ -368,12 +438,43 @@ cdef inline void remove(Queue queue, Pseudothread p) noexcept:
             queue.ring[(queue.head + kept) & queue.mask] = entry
             kept += 1
     if kept < queue.count:
-        queue.count = kept
-        Py_DECREF(p)
+        ct_set_size(&queue.count, kept)
+        Py_DECREF(p)  # whose method was called
 
 
 cdef inline list entries_of(Queue queue):
-    return [<object>queue.ring[(queue.head + index) & queue.mask] for index in range(queue.count)]
+    cdef size_t index, count
+    cdef PyObject* entry
+    cdef PyObject* found = NULL
+    ct_lock(<PyObject*>queue)
+    count = queue.count + 1
+    while count != queue.count:  # else garbage was collected just now, where that may be at any time, and added some
+        Py_XDECREF(found)
+        count = queue.count
+        found = PyList_New(<Py_ssize_t>count)
+        if found == NULL:
+            ct_unlock(<PyObject*>queue)
+            raise MemoryError
+    for index in range(count):
+        entry = queue.ring[(queue.head + index) & queue.mask]
+        Py_INCREF(<object>entry)
+        PyList_SET_ITEM(found, <Py_ssize_t>index, entry)
+    ct_unlock(<PyObject*>queue)
+    return owned_list(found)
+
+
+cdef inline list owned_list(PyObject* found):
+    entries = <list>found
+    Py_DECREF(entries)
+    return entries
+
+
+cdef inline void taken_out(Pseudothread p) noexcept:
+    """Note that `p` stands in the queue no more. If it was closed meanwhile, or is just being closed, that has come first."""
+    ct_lock(<PyObject*>p.trampoline)
+    if p.state == QUEUED:
+        p.state = TAKEN
+    ct_unlock(<PyObject*>p.trampoline)
 
 
 cdef inline bint is_ours(BaseTrampoline t, PyObject* entry) noexcept:
@@ -403,14 +504,17 @@ cdef inline void drop_stack(Pseudothread p) noexcept:
 
 
 cdef inline void drop_entries(Queue queue) noexcept:
+    ct_lock(<PyObject*>queue)
     cdef PyObject** ring = queue.ring
     cdef size_t mask = queue.mask, head = queue.head, count = queue.count, index
     cdef PyObject* entry
-    queue.ring, queue.mask, queue.head, queue.count = NULL, 0, 0, 0
+    queue.ring, queue.mask, queue.head = NULL, 0, 0
+    ct_set_size(&queue.count, 0)
+    ct_unlock(<PyObject*>queue)
     for index in range(count):
         entry = ring[(head + index) & mask]
-        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and (<Pseudothread>entry).state == QUEUED and not queue.of_values:
-            (<Pseudothread>entry).state = TAKEN
+        if Py_TYPE(entry) == <PyTypeObject*>Pseudothread and not queue.of_values:
+            taken_out(<Pseudothread>entry)
     for index in range(count):
         Py_DECREF(<object>ring[(head + index) & mask])
     PyMem_Free(ring)
@@ -422,6 +526,7 @@ cdef inline void drop_parked(BaseTrampoline t) noexcept:
         p = t.first_parked
         (<Pseudothread>p).state = TAKEN
         unlink(t, <Pseudothread>p)
+        Py_DECREF(<object>p)
 
 
 cdef inline int show(PyObject* thing, visitproc visit, void* argument) noexcept:

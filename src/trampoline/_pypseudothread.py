@@ -145,44 +145,53 @@ class Pseudothread:
         """
         if self._state == ENDED:
             return
-        if self._state == RUNNING:
+        closing, mine = self._trampoline._closing, [self]
+        if self._state == RUNNING or closing.setdefault(self, mine) is not mine:  # one step, even for two threads
             raise self._misuse("close")
-        failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
-        held = self._unpark("close") if parked else self._payload
-        if self._state == QUEUED:
-            self._trampoline._remove(self)
-        self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
-        if parked or given:
-            try:
-                if not parked:
-                    held[1].take_back(self, held[0])
-                elif type(held) is not Pseudothread:
-                    held.withdraw(self)
-            except BaseException as raised:
-                raised.__traceback__ = behind(raised.__traceback__)
-                failure = raised
-        del held  # its end may look at us
-        by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
-        if levels is not None:
-            levels._closing = True
-        while True:
-            failure = _close(self, failure)
+        try:
+            if self._state == ENDED:  # another thread was quicker
+                return
+            failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
+            if self._state == TAKEN and self in self._trampoline._leaving:
+                raise self._misuse("close")  # another thread is resuming it
+            held = self._unpark("close") if parked else self._payload
+            if self._state == RUNNING or self._state == QUEUED and not self._trampoline._remove(self):
+                raise self._misuse("close")
+            self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
+            if parked or given:
+                try:
+                    if not parked:
+                        held[1].take_back(self, held[0])
+                    elif type(held) is not Pseudothread:
+                        held.withdraw(self)
+                except BaseException as raised:
+                    raised.__traceback__ = behind(raised.__traceback__)
+                    failure = raised
+            del held  # its end may look at us
+            by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
             if levels is not None:
-                levels.closed()
-            if not self._stack:
-                break
-            self._top, self._stack = self._stack
-        self._end(MISSING, VALUE)
-        if by_hand:
-            turns_end(self._trampoline)
-        hand_out(self)
-        if failure is not None:
-            context = failure.__context__
-            try:
-                raise failure
-            finally:
-                failure.__context__ = context  # raised in an `except` block it would have got one
-                self = failure = context = None  # the traceback holds this frame
+                levels._closing = True
+            while True:
+                failure = _close(self, failure)
+                if levels is not None:
+                    levels.closed()
+                if not self._stack:
+                    break
+                self._top, self._stack = self._stack
+            self._end(MISSING, VALUE)
+            if by_hand:
+                turns_end(self._trampoline)
+            hand_out(self)
+            if failure is not None:
+                context = failure.__context__
+                try:
+                    raise failure
+                finally:
+                    failure.__context__ = context  # raised in an `except` block it would have got one
+                    failure = context = None
+        finally:
+            closing.pop(self, None)
+            self = mine = None  # the traceback holds this frame
 
     @property
     def done(self):

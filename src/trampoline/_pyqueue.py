@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from trampoline._base import no_copy, no_entry
+from trampoline._base import FREE_THREADED, no_copy, no_entry
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import QUEUED, TAKEN
 
@@ -29,8 +29,9 @@ class Queue:
             _enter(entry)
         self._mixed = True
         self._entries.append(entry)
-        if self._waker is not None:
-            self._waker()
+        waker = self._waker  # asked once: another thread may take it away
+        if waker is not None:
+            waker()
 
     def appendleft(self, entry):
         """Queue `entry` before all others. TypeError if it is not callable, RuntimeError for a pseudothread that cannot be queued."""
@@ -38,22 +39,28 @@ class Queue:
             _enter(entry)
         self._mixed = True
         self._entries.appendleft(entry)
-        if self._waker is not None:
-            self._waker()
+        waker = self._waker
+        if waker is not None:
+            waker()
 
     def popleft(self):
         """Remove and return the first entry. IndexError if there is none."""
-        if not self._entries:
-            raise IndexError("popleft() from an empty queue")
-        entry = self._entries.popleft()
+        try:
+            entry = self._entries.popleft()
+        except IndexError:
+            raise IndexError("popleft() from an empty queue") from None
         if type(entry) is Pseudothread and entry._state == QUEUED:
             entry._state = TAKEN
         return entry
 
     def clear(self):
         """Remove all entries."""
-        taken, entry = deque(self._entries), None
-        self._entries.clear()
+        taken, entry = deque(), None
+        while self._entries:
+            try:
+                taken.append(self._entries.popleft())
+            except IndexError:  # another thread was quicker
+                break
         for entry in taken:
             if type(entry) is Pseudothread and entry._state == QUEUED:
                 entry._state = TAKEN
@@ -68,13 +75,29 @@ class Queue:
         return bool(self._entries)
 
     def __iter__(self):
-        return iter(list(self._entries))
+        return iter(_all_of(self._entries))
 
     def __repr__(self):
-        return f"Queue({list(self._entries)!r})"
+        return f"Queue({_all_of(self._entries)!r})"
 
     def __reduce__(self):
         raise no_copy(self)
+
+
+def _all_of(entries):
+    for _ in range(100 if FREE_THREADED else 0):
+        try:
+            return list(entries)
+        except RuntimeError:  # another thread has put something in or taken something out meanwhile
+            pass
+    return list(entries) if not FREE_THREADED else [entry for index in range(len(entries)) for entry in (_at(entries, index),) if entry]
+
+
+def _at(entries, index):
+    try:
+        return entries[index]
+    except IndexError:
+        return None
 
 
 def _enter(entry):

@@ -50,7 +50,7 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
+        "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
         "_overridden", "_own_collector", "_parked", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers", "_token",
         "_waker_", "__weakref__",
     )  # fmt: skip
@@ -69,6 +69,7 @@ class BaseTrampoline(Turns):
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
+        self._closing = {}  # those that are being closed, each by whom
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
@@ -347,12 +348,18 @@ class BaseTrampoline(Turns):
         else:
             p._state = TAKEN
             queue.append(p)
-        if self._waker_ is not None:
-            self._waker_()
+        waker = self._waker_  # asked once: another thread may take it away
+        if waker is not None:
+            waker()
 
     def _remove(self, p):
-        if p in self._queue:  # else it stands in another's, where it will be passed over
-            self._queue._entries.remove(p)
+        """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
+        if type(self._queue) is Queue:
+            try:
+                self._queue._entries.remove(p)
+            except ValueError:  # else it stands in another's, where it will be passed over
+                return self._thread in (None, get_ident())
+        return True
 
 
 def _live():

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from functools import partial
 from itertools import repeat
 from time import monotonic
 from types import GeneratorType
 
-from trampoline._base import ADAPT, CALL, ERROR, GIVE, MOST_PROMPT, PROMPT, TAIL, VALUE, WAIT, TailCall, kinds, no_entry, promptly
+from trampoline._base import (
+    ADAPT,
+    CALL,
+    ERROR,
+    FREE_THREADED,
+    GIVE,
+    MOST_PROMPT,
+    PROMPT,
+    TAIL,
+    VALUE,
+    WAIT,
+    TailCall,
+    kinds,
+    no_entry,
+    promptly,
+)
 from trampoline._pycollecting import between_turns
 from trampoline._pyfollowing import Following
 from trampoline._pypseudothread import Pseudothread
@@ -88,6 +104,8 @@ class Turns(Following):
                     entry = self._current
                     if type(entry) is not Pseudothread:
                         self._held = None
+                        if entry is _nothing:
+                            break
                         if self._era is not None:
                             self._era.collector._turn += 1  # somebody runs while others are queued
                         if not callable(entry):  # of a queue that is not ours it may be anything
@@ -121,6 +139,8 @@ class Turns(Following):
         """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
         if type(entries) is not deque:
             return iter(entries.popleft, MISSING)
+        if FREE_THREADED:
+            return iter(partial(_taken_or_nothing, entries), MISSING)
         return map(deque.popleft, repeat(entries)) if _ON_CPYTHON else self._looked_at_first(entries)
 
     def _looked_at_first(self, entries):
@@ -346,6 +366,19 @@ class Turns(Following):
         if taken:
             entry._state = QUEUED if own else TAKEN
             getattr(queue, "appendleft", queue.append)(entry)
+
+
+def _nothing():
+    """What is had from a queue that another thread has just emptied."""
+
+
+def _taken_or_nothing(entries):
+    try:
+        return entries.popleft()
+    except IndexError:
+        if entries:  # a queue of the user's that fails otherwise
+            raise
+        return _nothing
 
 
 OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._go_round))

@@ -1,0 +1,58 @@
+"""What may be asked and told from any thread, and turns by hand. Part of `_ctrampoline.pyx`."""
+
+
+cdef list coroutines_of(Pseudothread p, PyObject** linked):
+    """Return the coroutines of `p`, and what nested pairs it has below them, with a reference, or NULL."""
+    cdef unsigned int level
+    cdef Py_ssize_t count = -1
+    cdef PyObject* found = NULL
+    ct_lock(<PyObject*>p.trampoline)
+    while count != coroutines_in(p):  # as in entries_of()
+        Py_XDECREF(found)
+        count = coroutines_in(p)
+        found = PyList_New(count)
+        if found == NULL:
+            ct_unlock(<PyObject*>p.trampoline)
+            raise MemoryError
+    for level in range(<unsigned int>max(0, count - 1)):
+        Py_INCREF(<object>p.callers[level])
+        PyList_SET_ITEM(found, level, p.callers[level])
+    if count:
+        Py_INCREF(<object>p.top)
+        PyList_SET_ITEM(found, count - 1, p.top)
+        if p.linked is not None:
+            linked[0] = <PyObject*>p.linked
+            Py_INCREF(p.linked)
+    ct_unlock(<PyObject*>p.trampoline)
+    return owned_list(found)
+
+
+cdef inline Py_ssize_t coroutines_in(Pseudothread p) noexcept:
+    """Return how many coroutines it has but for the nested pairs."""
+    return 0 if p.top == NULL else <Py_ssize_t>p.depth + 1
+
+
+# Turns by hand.
+
+cdef PyObject* begins_by_hand(BaseTrampoline t, PyObject** current) noexcept:
+    """Note whose turn it is. Return what ends_by_hand() shall restore."""
+    cdef PyObject* before = NULL
+    if CT_FREE_THREADED:  # another thread may ask, or make turns as well: so it is not left to who else puts what back
+        Py_INCREF(<object>current[0])
+        ct_lock(<PyObject*>t)
+        before, t.by_hand = t.by_hand, current[0]
+        ct_unlock(<PyObject*>t)
+    else:
+        t.turn = current
+    return before
+
+
+cdef void ends_by_hand(BaseTrampoline t, PyObject** turn, PyObject* before) noexcept:
+    cdef PyObject* mine
+    if CT_FREE_THREADED:
+        ct_lock(<PyObject*>t)
+        mine, t.by_hand = t.by_hand, before
+        ct_unlock(<PyObject*>t)
+        Py_XDECREF(mine)
+    else:
+        t.turn = turn
