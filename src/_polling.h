@@ -23,7 +23,7 @@ static int ct_milliseconds(double seconds) {
     return milliseconds <= 0 ? 0 : whole < milliseconds ? whole + 1 : whole;
 }
 
-#ifdef __linux__
+#if defined(__linux__) && !CT_FREE_THREADED
 
 /* Wait so long until something is ready. Return the number of files, 0 after a signal, -1 with the error of its handler or of the system. */
 static int ct_poll(int epoll, int milliseconds, int *ready, unsigned int *events) {

@@ -97,8 +97,13 @@ class Turns(Following):
                 if (self._parked or self._limits) and monotonic() >= self._look_at:
                     self._look_at = monotonic() + _INTERVAL
                     self._look()
-                for self._current in take:  # in one step, which Ctrl-C cannot tear: the entry is always in the one place or in the other
-                    break
+                try:
+                    for self._current in take:  # in one step, which Ctrl-C cannot tear: it is in the one place or in the other
+                        break
+                except IndexError:
+                    if type(entries) is not deque:  # a queue of the user's that fails
+                        raise
+                    continue  # another thread has closed the last that stood in it
                 entry = _TAKEN
                 while entry is _TAKEN:
                     entry = self._current
@@ -125,7 +130,7 @@ class Turns(Following):
                     else:
                         # The last entry's result goes when one more turn was made, as the recipe's does.
                         entry = None  # others follow it there, and it may end meanwhile
-                        entry = self._advance(self._current, queue if result is None else None, entries)
+                        entry = self._advance(self._current, queue if result is None and not FREE_THREADED else None, entries)
                         result = None
                         if type(entry) is Pseudothread:
                             if entry._special:
@@ -295,9 +300,14 @@ class Turns(Following):
                 else:
                     value = got
                     continue
-                p = self._current = entries[0]
+                try:
+                    following = self._current = entries[0]
+                except IndexError:  # another thread has closed `p` and all others
+                    self._held = (let_go, value)
+                    return None
                 entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
-                p._state, got = RUNNING, None
+                p, got, following = following, None, None
+                p._state = RUNNING
                 top, stack = p._top, p._stack
                 value, p._payload = p._payload, None
             p._payload, self._held = got, (let_go, value)
@@ -306,7 +316,7 @@ class Turns(Following):
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
             prompt[0] = outer
-            p = top = stack = value = let_go = got = instead = None
+            p = top = stack = value = let_go = got = instead = following = None
 
     def _attributes(self):
         """Return where a `schedule` of the instance's own can be put at any time."""
