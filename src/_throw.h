@@ -5,6 +5,7 @@ typedef PyObject *(*ct_Throw)(PyObject *, PyObject *const *, Py_ssize_t);
 typedef struct { ct_Throw throw_; getter inner; const char *inner_name; } ct_Ways;
 
 static ct_Ways ct_generator, ct_coroutine;
+static PyObject *ct_throw_name;  /* interned: another string each time would fill CPython's cache of methods */
 
 static void ct_know_ways(ct_Ways *ways, PyTypeObject *type, const char *inner_name) {
     PyMethodDef *method;
@@ -17,6 +18,7 @@ static void ct_know_ways(ct_Ways *ways, PyTypeObject *type, const char *inner_na
 }
 
 static void ct_know_all_ways(void) {
+    ct_throw_name = PyUnicode_InternFromString("throw");
     ct_know_ways(&ct_generator, &PyGen_Type, "gi_yieldfrom");
     ct_know_ways(&ct_coroutine, &PyCoro_Type, "cr_await");
 }
@@ -29,5 +31,5 @@ static inline PyObject *ct_inner_of(PyObject *coroutine) {
 
 static inline PyObject *ct_throw_into(PyObject *coroutine, PyObject *error) {
     ct_Ways *ways = PyGen_CheckExact(coroutine) ? &ct_generator : &ct_coroutine;
-    return ways->throw_ != NULL ? ways->throw_(coroutine, &error, 1) : PyObject_CallMethod(coroutine, "throw", "O", error);
+    return ways->throw_ != NULL ? ways->throw_(coroutine, &error, 1) : PyObject_CallMethodOneArg(coroutine, ct_throw_name, error);
 }
