@@ -46,7 +46,7 @@ cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
     failure = set_waker(t, PyMethod_New(ct_knock, reactor))
     if failure == NULL:
         failure = seconds_left(t.timers, &left)
-    if t.own.count or not t.running:
+    if t.own is None or t.own.count or not t.running:  # a clock of the user's may have put another queue in its place
         left = 0
     elif t.leaving and left > MOMENT:
         left = MOMENT
