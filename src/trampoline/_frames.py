@@ -49,13 +49,15 @@ if sys.version_info[:2] == (3, 11) and sys.implementation.name == "cpython":
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=_after_fork)
 
-_caller, _variables = attrgetter("f_back"), attrgetter("f_locals")
+_caller: Callable[[FrameType], FrameType | None] = attrgetter("f_back")
+_variables: Callable[[FrameType], dict[str, Any]] = attrgetter("f_locals")
 
 
 def frame_of(coroutine: object, attribute: str) -> FrameType | None:
     """Return the frame of `coroutine`, which it has as `attribute`, or None."""
     try:
-        return _asked(getattr, coroutine, attribute, None)
+        frame: FrameType | None = _asked(getattr, coroutine, attribute, None)
+        return frame
     except Exception:  # a class of the user's that has no answer
         return None
 
