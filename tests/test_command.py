@@ -49,3 +49,9 @@ def test_it_ends_quietly_when_nobody_reads_what_it_says(core, arguments):
         command = [sys.executable, "-m", "trampoline", *arguments]
         ended = subprocess.run(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, timeout=60)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_without_a_standard_output_it_says_nothing():
+    command = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, '-m', 'trampoline'])"
+    ended = subprocess.run([sys.executable, "-c", command], stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")

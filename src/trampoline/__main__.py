@@ -63,15 +63,16 @@ def _positive(text: str) -> int:
 
 def _until_the_pipe_breaks() -> int:
     """Run the command line, and end quietly when nobody reads what it says any more: the documentation of `signal`, "Note on SIGPIPE"."""
-    if sys.argv[1:2] == ["profile"]:  # which does so itself: an error of its program is the program's own
+    stdout = sys.stdout
+    if stdout is None or sys.argv[1:2] == ["profile"]:  # which does so itself: an error of its program is the program's own
         return main()
     try:
         try:
             return main()
         finally:
-            sys.stdout.flush()
+            stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         return 1
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import threading
+from _thread import RLock  # `threading` would take its time at each import of this package
 from operator import attrgetter
 
 TYPE_CHECKING = False
@@ -39,10 +39,10 @@ def _uncollected(ask: Callable[..., T], *args: Any) -> T:
 
 
 def _after_fork() -> None:
-    _one_at_a_time[0] = threading.RLock()
+    _one_at_a_time[0] = RLock()
 
 
-_one_at_a_time = [threading.RLock()]  # one lock, and another in the child of a fork; a signal's handler may look while its thread does
+_one_at_a_time = [RLock()]  # one lock, and another in the child of a fork; a signal's handler may look while its thread does
 _asked = _plainly
 if sys.version_info[:2] == (3, 11) and sys.implementation.name == "cpython":
     _asked = _uncollected
