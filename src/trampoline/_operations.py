@@ -169,6 +169,9 @@ class writable(readable):
 
     _writing = True
 
+    def __init__(self, file: Any) -> None:  # Python names the class in which it is written
+        super().__init__(file)
+
 
 def prepare(where: str, sock: Any) -> None:
     if not hasattr(sock, "recv") or not hasattr(sock, "gettimeout"):

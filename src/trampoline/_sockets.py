@@ -45,6 +45,9 @@ class nonblocking_accept(_OfSocket):
 
     __slots__ = ()
 
+    def __init__(self, sock: socket.socket) -> None:  # Python names the class in which it is written
+        super().__init__(sock)
+
     def _attempt(self) -> Any:
         listener = self._file
         context = getattr(listener, "context", None)
