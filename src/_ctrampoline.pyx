@@ -29,9 +29,9 @@ from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_ty
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
 from trampoline._base import no_entry, no_result, place_of, yield_itself
 from trampoline._traces import note_on
-from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
+from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
-from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 __all__ = [
     "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
@@ -342,7 +342,7 @@ cdef class BaseTrampoline:
             ct_unlock(<PyObject*>queue)
 
 
-call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
+call = ct_make_call(is_coroutine, no_coroutine, exception_of, "trampoline")
 
 
 include "_listed.pxi"

@@ -25,7 +25,7 @@ from _weakref import ref
 from collections import deque
 from types import GeneratorType
 
-from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine
+from trampoline._base import call, describe, exception_of, is_coroutine, known_as, no_copy, no_coroutine
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
@@ -392,3 +392,4 @@ def _check_stack(coroutine, stack):
 
 
 OWN_CODES.add(BaseTrampoline._append.__code__)
+known_as("Trampoline", BaseTrampoline)

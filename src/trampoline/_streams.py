@@ -75,6 +75,8 @@ class _Read(Operation):
         else:
             watched = pseudothread.trampoline.reactor.watch(file, False, self._ready)
             self._pseudothread, self._watched, self._watched_to_write = pseudothread, watched, False
+            if not getattr(watched, "gives_data", False) and self._listens(watched):
+                return
             if pseudothread.waits_for is not self:
                 self.withdraw(pseudothread)  # as in Operation.suspend()
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property
+from functools import cached_property, wraps
 from time import monotonic
 
-from trampoline._base import core_types, describe, is_future, no_coroutine, thrown
+from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
 
 TYPE_CHECKING = False
@@ -48,6 +48,23 @@ class _Running:
             super(Layer, trampoline).stop()
 
 
+def _by_keywords(init: Any) -> Any:
+    """Have an `__init__()` say by the name of the class that is made what it does not take; Python's own words would name `Layer`."""
+    options = "reactor", "clock", "profile"
+
+    @wraps(init)
+    def __init__(self: Layer, /, *given: object, **keywords: Any) -> None:
+        if not given and not keywords:  # most of the time: there is nothing to do
+            return
+        wrong = [describe(given[0])] if given else [f"{name}=..." for name in keywords if name not in options]
+        if wrong:
+            hint = ": add() takes coroutines" if given and is_coroutine(given[0]) else ""
+            raise TypeError(f"{type(self).__name__}() takes only keywords, reactor, clock and profile, not {wrong[0]}{hint}")
+        init(self, **keywords)
+
+    return __init__
+
+
 class Layer(Base):
     """What `Trampoline` adds to the core. A class of its own, so that it can be put on either core."""
 
@@ -84,6 +101,9 @@ class Layer(Base):
             from trampoline._profile import attached
 
             self.profile = attached(self, profile)
+
+    if not TYPE_CHECKING:
+        __init__ = _by_keywords(__init__)
 
     @cached_property
     def reactor(self) -> Reactor:
@@ -332,6 +352,7 @@ class Layer(Base):
         self.close()
 
 
+known_as("Trampoline", Layer)
 if hasattr(core, "_know_waiting"):  # the core in C
     core._know_waiting(Layer._wait, _MOMENT)  # pyright: ignore[reportAttributeAccessIssue]
 
