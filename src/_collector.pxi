@@ -260,7 +260,7 @@ cdef list events_of(Collector collector):
     cdef Event* events
     ct_lock(<PyObject*>collector)
     many = min(collector.happened, collector.room)
-    events = <Event*>PyMem_Malloc(max(many, 1) * sizeof(Event))
+    events = <Event*>PyMem_Malloc((many or 1) * sizeof(Event))
     if events != NULL and many:
         memcpy(events, collector.events, many * sizeof(Event))
     ct_unlock(<PyObject*>collector)

@@ -217,7 +217,8 @@ cdef class BaseTrampoline:
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         ct_lock(<PyObject*>self)
-        self.running = self.alone = False
+        ct_set_flag(&self.running, False)
+        self.alone = False
         ct_unlock(<PyObject*>self)
         leave(wake_up(self))
 
@@ -227,7 +228,7 @@ cdef class BaseTrampoline:
 
     @_running.setter
     def _running(self, value):
-        self.running = value
+        ct_set_flag(&self.running, value)
 
     @property
     def _thread(self):
@@ -353,7 +354,7 @@ include "_running.pxi"
 
 
 cdef check_overridden(BaseTrampoline t):
-    t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
+    ct_set_flag(&t.overridden, type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ()))
 
 
 include "_making.pxi"
