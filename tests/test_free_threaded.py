@@ -48,12 +48,6 @@ def at_once(*acts):
         raise errors[0]
 
 
-def not_in_python(core):
-    """Skip a test that the core in Python does not pass each time, a fault of it that docs/scaling.md names."""
-    if core.name == "python":
-        pytest.skip("an open fault: the core in Python now and then loses a race of throw() or close() with the run loop, docs/scaling.md")
-
-
 class Station(trampoline.Suspension):
     """Parks whoever yields it, and lets threads have them, each of them all."""
 
@@ -159,7 +153,6 @@ def test_of_those_that_resume_one_succeeds(core):
 
 
 def test_a_deadline_and_those_that_throw_give_one_outcome(core):
-    not_in_python(core)
     outcomes = Counter()
 
     def sleeps(n):
@@ -191,7 +184,6 @@ def test_a_deadline_and_those_that_throw_give_one_outcome(core):
 
 
 def test_each_is_closed_once(core):
-    not_in_python(core)
     station, ended, errors = Station(), Counter(), Counter()
 
     def waits(n):
@@ -267,7 +259,6 @@ def test_whoever_looks_may(core):
 
 def test_what_a_channel_holds_is_had_once(core):
     """While others throw into whoever waits at it."""
-    not_in_python(core)
     channel, had, put = core.Channel(2), [], []
 
     def puts(first):

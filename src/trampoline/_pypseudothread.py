@@ -106,10 +106,7 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("resume")
-            self._payload = (value, suspension) if self._special & PROMPTLY else value
-            if self._levels is not None:
-                self._levels.woken()
-            trampoline._continue(self)
+            self._go_on(suspension, value)
         finally:
             trampoline._leaving.remove(self)
         del suspension  # last: its end may look at us
@@ -151,12 +148,8 @@ class Pseudothread:
         try:
             if self._state == ENDED:  # another thread was quicker
                 return
-            failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
-            if self._state == TAKEN and self in self._trampoline._leaving:
-                raise self._misuse("close")  # another thread is resuming it
-            held = self._unpark("close") if parked else self._payload
-            if self._state == RUNNING or self._state == QUEUED and not self._trampoline._remove(self):
-                raise self._misuse("close")
+            parked, held = self._claim()
+            failure, given = None, self._special & PROMPTLY
             self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
             if parked or given:
                 try:
@@ -306,6 +299,26 @@ class Pseudothread:
         if type(suspension) is Pseudothread and suspension._joiners:
             suspension._joiners.pop(self, None)
         return suspension
+
+    def _go_on(self, suspension, value):
+        """Queue it, which was parked for `suspension` and has been taken out of what is parked, with `value`."""
+        trampoline = self._trampoline
+        trampoline._outside.discard(self)
+        self._state = TAKEN
+        self._payload = (value, suspension) if self._special & PROMPTLY else value
+        if self._levels is not None:
+            self._levels.woken()
+        trampoline._continue(self)
+
+    def _claim(self):
+        """Take it from where it stands, for `close()`: one thread can. Return whether it was parked, and for what."""
+        state = self._state  # asked once: the run loop may be in another thread
+        if state == PARKED:
+            return True, self._unpark("close")
+        leaving = state == TAKEN and self in self._trampoline._leaving  # another thread is resuming it
+        if leaving or state == RUNNING or state == QUEUED and not self._trampoline._remove(self) or self._state != state:
+            raise self._misuse("close")
+        return False, self._payload
 
     def _end(self, value, outcome):
         if self._name is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from threading import RLock
 
 from trampoline._base import Suspension, resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
@@ -65,13 +66,14 @@ class Deadline:
 class Timers:
     """The deadlines of one clock. `virtual` says whether that jumps: whether it has a `jump(when)`."""
 
-    __slots__ = ("_cancelled", "_heap", "_numbers", "alone", "clock", "virtual")
+    __slots__ = ("_cancelled", "_counting", "_heap", "_numbers", "alone", "clock", "virtual")
 
     def __new__(cls, clock):
         self = object.__new__(cls)
         self.clock, self.virtual = clock, hasattr(clock, "jump")
         self.alone = True  # whether no reactor is in use
         self._heap, self._cancelled, self._numbers = [], 0, count()
+        self._counting = RLock()  # other threads may cancel
         return self
 
     def at(self, when, ready):
@@ -86,7 +88,8 @@ class Timers:
             heapify(left)
             dropped = len(self._heap) - len(left)
             self._heap = left
-            self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
+            with self._counting:
+                self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
         deadline = Deadline()
         deadline.when, deadline.ready = float(when), ready
         heappush(self._heap, (deadline.when, next(self._numbers), deadline))
@@ -94,10 +97,10 @@ class Timers:
 
     def cancel(self, deadline):
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
-        if deadline.ready is None:
-            return
-        deadline.ready = None
-        self._cancelled += 1
+        with self._counting:
+            if deadline.ready is not None:
+                deadline.ready = None
+                self._cancelled += 1
 
     def left(self):
         """Return the seconds until the next deadline, None if there is none. Of a virtual clock: 0.0 if it has come, else None."""
@@ -116,8 +119,7 @@ class Timers:
             deadline = self._heap[0][2]
             ready = deadline.ready
             if ready is None:
-                heappop(self._heap)
-                self._cancelled -= 1
+                self._drop()
                 continue
             try:
                 ready()
@@ -146,10 +148,15 @@ class Timers:
     def __len__(self):
         return len(self._heap) - self._cancelled
 
-    def _first(self):
-        while self._heap and self._heap[0][2].ready is None:
+    def _drop(self):
+        """Take the first out, which was cancelled."""
+        with self._counting:
             heappop(self._heap)
             self._cancelled -= 1
+
+    def _first(self):
+        while self._heap and self._heap[0][2].ready is None:
+            self._drop()
         return self._heap[0][0] if self._heap else None
 
 
@@ -183,13 +190,15 @@ class sleep(Suspension):
 
     def withdraw(self, pseudothread):
         """Cancel the deadline."""
-        if self._deadline is not None:
-            pseudothread.trampoline._keeper.cancel(self._deadline)
+        deadline = self._deadline  # asked once: another thread may throw
+        if deadline is not None:
+            pseudothread.trampoline._keeper.cancel(deadline)
         self._deadline = self._pseudothread = None
 
     def _ready(self):
-        if self._pseudothread is not None:
-            resumed(self._pseudothread, self)
+        pseudothread = self._pseudothread
+        if pseudothread is not None:
+            resumed(pseudothread, self)
         self._deadline = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self):

@@ -302,10 +302,15 @@ class Turns(Following):
                     continue
                 try:
                     following = self._current = entries[0]
+                    instead = entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
                 except IndexError:  # another thread has closed `p` and all others
-                    self._held = (let_go, value)
+                    self._current, self._held = None, (let_go, value)
                     return None
-                entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
+                if instead is not following:  # another thread has closed that
+                    entries.appendleft(instead)
+                    self._current, self._held = None, (let_go, value)
+                    return None
+                instead = None
                 p, got, following = following, None, None
                 p._state = RUNNING
                 top, stack = p._top, p._stack
