@@ -1,6 +1,11 @@
 """`python -m trampoline` and its demonstration, in this process."""
 
+import os
+import subprocess
+import sys
+
 import pytest
+from conftest import CORES
 
 from trampoline import __main__, _demo
 
@@ -32,3 +37,21 @@ def test_a_number_of_files_that_is_none(capsys, number):
     with pytest.raises(SystemExit):
         __main__.main(["demo", f"--files={number}"])
     assert "a number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("arguments", [[], ["demo", "--files", "1"]], ids=["alone", "demo"])
+def test_it_ends_quietly_when_nobody_reads_what_it_says(core, arguments):
+    environment = {**os.environ, "TRAMPOLINE_NO_EXTENSIONS": "1" if core == "python" else ""}
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as stdout:
+        command = [sys.executable, "-m", "trampoline", *arguments]
+        ended = subprocess.run(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_without_a_standard_output_it_says_nothing():
+    command = "import os, sys; os.close(1); os.execv(sys.executable, [sys.executable, '-m', 'trampoline'])"
+    ended = subprocess.run([sys.executable, "-c", command], stderr=subprocess.PIPE, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 
@@ -60,5 +61,20 @@ def _positive(text: str) -> int:
     return number
 
 
+def _until_the_pipe_breaks() -> int:
+    """Run the command line, and end quietly when nobody reads what it says any more: the documentation of `signal`, "Note on SIGPIPE"."""
+    stdout = sys.stdout
+    if stdout is None or sys.argv[1:2] == ["profile"]:  # which does so itself: an error of its program is the program's own
+        return main()
+    try:
+        try:
+            return main()
+        finally:
+            stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_until_the_pipe_breaks())

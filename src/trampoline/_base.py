@@ -9,6 +9,8 @@ import sys
 from collections.abc import Coroutine, Generator
 from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
 
+from trampoline._frames import frame_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -262,7 +264,7 @@ def places_of(coroutine: object) -> list[tuple[str, int, str]]:
 def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:
     """Give code, frame and name of `coroutine` and of all that it delegates to; nothing if it has no code."""
     while (code := _code_of(coroutine)) is not None and code not in own_codes:
-        yield code, _ask(coroutine, "gi_frame") or _ask(coroutine, "cr_frame"), name_of(coroutine)
+        yield code, frame_of(coroutine, "gi_frame") or frame_of(coroutine, "cr_frame"), name_of(coroutine)
         coroutine = _inner(coroutine)
 
 
@@ -291,12 +293,12 @@ def has_begun(coroutine: object) -> bool:
     if kind is not GeneratorType and kind is not CoroutineType:
         return True
     it: Any = coroutine
-    frame, running = (it.gi_frame, it.gi_running) if kind is GeneratorType else (it.cr_frame, it.cr_running)
-    if frame is None or running:
+    if it.gi_running if kind is GeneratorType else it.cr_running:
         return True
-    if sys.version_info >= (3, 11):
-        return bool(it.gi_suspended if kind is GeneratorType else it.cr_suspended)
-    return bool(frame.f_lasti != -1)
+    if sys.version_info >= (3, 11) and (it.gi_suspended if kind is GeneratorType else it.cr_suspended):
+        return True
+    frame = frame_of(it, "gi_frame" if kind is GeneratorType else "cr_frame")
+    return frame is None or (sys.version_info < (3, 11) and frame.f_lasti != -1)
 
 
 def line_of(code: CodeType, instruction: int) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from trampoline._base import describe, frames_of, name_of
 from trampoline._core import core
+from trampoline._frames import caller_of, frame_of_thread, variables_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,20 +109,20 @@ def _places(coroutines: Iterable[object], with_locals: bool) -> tuple[list[Place
 def _place(file: str, line: int, name: str, frame: FrameType | None, with_locals: bool) -> Place:
     variables = None
     if with_locals and frame is not None:
-        variables = {variable: describe(value) for variable, value in list(frame.f_locals.items())}
+        variables = {variable: describe(value) for variable, value in variables_of(frame)}
     return Place(file, line, name, variables)
 
 
 def _calls(pseudothread: core.Pseudothread[Any], innermost: FrameType | None, with_locals: bool) -> Iterator[Place]:
     """Give the plain functions that the coroutine of the frame `innermost`, which runs, is in."""
     frames: list[FrameType] = []
-    frame = sys._current_frames().get(pseudothread.trampoline._thread or 0)
+    frame = frame_of_thread(pseudothread.trampoline._thread or 0)
     while frame is not None and frame is not innermost:
         if frame.f_globals.get("__name__") == __name__:
             frames.clear()  # this module asks, in the same thread: what it does is not the coroutine's
         else:
             frames.append(frame)
-        frame = frame.f_back
+        frame = caller_of(frame)
     if frame is None:
         return
     for frame in reversed(frames):
