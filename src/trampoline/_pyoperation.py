@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trampoline._base import Suspension, describe, no_copy, own_codes, promptly, resumed
-from trampoline._pyresume import OWN_CODES
+from trampoline._pyresume import OWN_CODES, first_of
 from trampoline._waited import ChannelClosed, check_thread, closed_channel
 
 MISSING = object()  # in place of a default: ChannelClosed is raised
@@ -27,23 +27,20 @@ class Operation(Suspension):
             raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each")
         self._waiters().pop(self, None)  # it was resumed before its time
         self._pseudothread = pseudothread
-        trampoline = pseudothread._trampoline
-        trampoline._leaving.append(pseudothread)
+        parked = pseudothread._trampoline._parked
+        waits_for = parked.pop(pseudothread, None)  # so that no other thread throws into it meanwhile: nothing would be undone
+        if waits_for is None:
+            return  # one has, or closes it
+        got = _WAIT
         try:
-            if trampoline._parked.pop(pseudothread, None) is None:
-                return  # another thread has thrown into it, or closes it: nothing is done
-            got = _WAIT
-            try:
-                got = self._do()
-                if got is _WAIT:
-                    self._waiters()[self] = None
-            finally:
-                if got is _WAIT:
-                    trampoline._parked[pseudothread] = self
-            if got is not _WAIT:
-                pseudothread._go_on(self, got)
+            got = self._do()
+            if got is _WAIT:
+                self._waiters()[self] = None
         finally:
-            trampoline._leaving.remove(pseudothread)
+            if got is _WAIT:
+                parked[pseudothread] = waits_for
+        if got is not _WAIT:
+            pseudothread._go_on(waits_for, got)
 
     def __iter__(self):
         if promptly[0] > 0:
@@ -157,11 +154,7 @@ class Get(Operation):
 
 def first(waiters):
     """Return the first operation that somebody still waits for, or None. RuntimeError if it does so in another thread."""
-    while waiters:
-        try:
-            operation = next(iter(waiters))
-        except (RuntimeError, StopIteration):  # another thread has just taken one out
-            continue
+    while (operation := first_of(waiters)) is not None:
         pseudothread = operation._pseudothread
         if pseudothread is not None and pseudothread.waits_for is operation:
             check_thread(operation._channel, pseudothread)
@@ -186,15 +179,17 @@ def hand(waiters, value):
     return None
 
 
-def taken(waiters, operation):
-    """Take the operation from those that are waited for. Return who waits for it."""
-    waiters.pop(operation, None)
-    pseudothread, operation._pseudothread = operation._pseudothread, None
-    return pseudothread
+def all_of(waiters):
+    """Take out one operation after the other that somebody still waits for. Give who, and that."""
+    while (operation := first(waiters)) is not None:
+        waiters.pop(operation, None)
+        pseudothread, operation._pseudothread = operation._pseudothread, None
+        if pseudothread is not None:
+            yield pseudothread, operation
 
 
 own_codes.add(Operation.__iter__.__code__)
 OWN_CODES.update(
     function.__code__
-    for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
+    for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, all_of, first, hand, check_thread)
 )

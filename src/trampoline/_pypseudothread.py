@@ -82,7 +82,7 @@ class Pseudothread:
         held, current = trampoline._held, trampoline._current
         by_hand = Everywhere.used and turns_begin(trampoline)
         try:
-            if trampoline._advance(self, None, None) is None:
+            if trampoline._advance(self, None, None, None) is None:
                 return None
             if not self._special:
                 return self._payload
@@ -106,7 +106,10 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             suspension = self._unpark("resume")
-            self._go_on(suspension, value)
+            self._payload = (value, suspension) if self._special & PROMPTLY else value
+            if self._levels is not None:
+                self._levels.woken()
+            trampoline._continue(self)
         finally:
             trampoline._leaving.remove(self)
         del suspension  # last: its end may look at us
@@ -296,22 +299,27 @@ class Pseudothread:
             raise self._misuse(verb)
         self._trampoline._outside.discard(self)
         self._payload, self._state = None, TAKEN
-        if type(suspension) is Pseudothread and suspension._joiners:
-            suspension._joiners.pop(self, None)
+        if type(suspension) is Pseudothread:
+            joiners = suspension._joiners  # asked once: another thread may end that
+            if joiners:
+                joiners.pop(self, None)
         return suspension
 
     def _go_on(self, suspension, value):
         """Queue it, which was parked for `suspension` and has been taken out of what is parked, with `value`."""
         trampoline = self._trampoline
-        trampoline._outside.discard(self)
-        self._state = TAKEN
-        self._payload = (value, suspension) if self._special & PROMPTLY else value
-        if self._levels is not None:
-            self._levels.woken()
-        trampoline._continue(self)
+        trampoline._leaving.append(self)
+        try:
+            trampoline._outside.discard(self)
+            self._payload, self._state = (value, suspension) if self._special & PROMPTLY else value, TAKEN
+            if self._levels is not None:
+                self._levels.woken()
+            trampoline._continue(self)
+        finally:
+            trampoline._leaving.remove(self)
 
     def _claim(self):
-        """Take it from where it stands, for `close()`: one thread can. Return whether it was parked, and for what."""
+        """Take it from where it stands, for `close()`: one thread can. Return whether it was parked, and its value or for what it was."""
         state = self._state  # asked once: the run loop may be in another thread
         if state == PARKED:
             return True, self._unpark("close")

@@ -10,7 +10,6 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
-from threading import RLock
 
 from trampoline._base import Suspension, resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
@@ -66,14 +65,14 @@ class Deadline:
 class Timers:
     """The deadlines of one clock. `virtual` says whether that jumps: whether it has a `jump(when)`."""
 
-    __slots__ = ("_cancelled", "_counting", "_heap", "_numbers", "alone", "clock", "virtual")
+    __slots__ = ("_heap", "_live", "_numbers", "alone", "clock", "virtual")
 
     def __new__(cls, clock):
         self = object.__new__(cls)
         self.clock, self.virtual = clock, hasattr(clock, "jump")
         self.alone = True  # whether no reactor is in use
-        self._heap, self._cancelled, self._numbers = [], 0, count()
-        self._counting = RLock()  # other threads may cancel
+        self._heap, self._numbers = [], count()
+        self._live = set()  # the deadlines in the heap that are not cancelled: to add and to discard is one step, even for two threads
         return self
 
     def at(self, when, ready):
@@ -83,24 +82,21 @@ class Timers:
         """
         if when != when:
             raise no_moment(when, self.clock)
-        if self._cancelled > _MANY and self._cancelled > len(self._heap) // 2:
+        cancelled = len(self._heap) - len(self._live)
+        if cancelled > _MANY and cancelled > len(self._heap) // 2:
             left = [entry for entry in self._heap if entry[2].ready is not None]
             heapify(left)
-            dropped = len(self._heap) - len(left)
             self._heap = left
-            with self._counting:
-                self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
         deadline = Deadline()
         deadline.when, deadline.ready = float(when), ready
+        self._live.add(deadline)
         heappush(self._heap, (deadline.when, next(self._numbers), deadline))
         return deadline
 
     def cancel(self, deadline):
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
-        with self._counting:
-            if deadline.ready is not None:
-                deadline.ready = None
-                self._cancelled += 1
+        deadline.ready = None
+        self._live.discard(deadline)
 
     def left(self):
         """Return the seconds until the next deadline, None if there is none. Of a virtual clock: 0.0 if it has come, else None."""
@@ -119,7 +115,7 @@ class Timers:
             deadline = self._heap[0][2]
             ready = deadline.ready
             if ready is None:
-                self._drop()
+                heappop(self._heap)
                 continue
             try:
                 ready()
@@ -141,22 +137,16 @@ class Timers:
 
     def clear(self):
         """Forget all deadlines."""
-        heap, self._heap, self._cancelled = self._heap, [], 0
+        heap, self._heap, self._live = self._heap, [], set()
         for _, _, deadline in heap:
             deadline.ready = None
 
     def __len__(self):
-        return len(self._heap) - self._cancelled
-
-    def _drop(self):
-        """Take the first out, which was cancelled."""
-        with self._counting:
-            heappop(self._heap)
-            self._cancelled -= 1
+        return len(self._live)
 
     def _first(self):
         while self._heap and self._heap[0][2].ready is None:
-            self._drop()
+            heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
 
