@@ -220,6 +220,49 @@ def test_each_is_closed_once(core):
     assert len(ended) == 2 * 10 * (ROUNDS // 10)
 
 
+def test_who_joins_is_told_though_others_close_or_throw(core):
+    told = Counter()
+
+    def child(n):
+        while True:
+            yield trampoline.sleep(0)
+
+    def joins(n):
+        while True:
+            try:
+                yield started[n]
+            except KeyError:  # from a thread
+                continue
+            except RuntimeError:  # closed before it had a result
+                told[n] += 1
+                return
+
+    def gathers():
+        with suppress(RuntimeError):
+            yield trampoline.gather(*(joins(n) for n in range(10)))
+        told["all"] += 1
+
+    def closes():
+        for p in started:
+            while not p.done:
+                with suppress(RuntimeError):  # it is running
+                    p.close()
+            for parent in parents:
+                with suppress(RuntimeError):
+                    parent.throw(KeyError("now"))
+
+    with Server(core) as t:
+        for _ in range(ROUNDS // 10):
+            told.clear()
+            started = [t.add(child(n)) for n in range(10)]
+            parents = [t.add(joins(n)) for n in range(10) for _ in range(2)]
+            gathering = t.add(gathers())
+            at_once(*[closes] * THREADS)
+            while not all(p.done for p in (*parents, gathering)):
+                pause()
+            assert told == {"all": 1, **dict.fromkeys(range(10), 3)}
+
+
 def test_whoever_looks_may(core):
     seen = Counter()
 

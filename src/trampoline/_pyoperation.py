@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trampoline._base import Suspension, describe, no_copy, own_codes, promptly, resumed
+from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
 from trampoline._pyresume import OWN_CODES, first_of
 from trampoline._waited import ChannelClosed, check_thread, closed_channel
 
@@ -174,7 +174,8 @@ def hand(waiters, value):
     while (operation := first(waiters)) is not None:
         pseudothread = operation._pseudothread
         waiters.pop(operation, None)
-        if pseudothread is not None and resumed(pseudothread, operation, value):
+        if pseudothread is not None and pseudothread._trampoline._parked.pop(pseudothread, None) is not None:  # else another thread has it
+            pseudothread._go_on(operation, value)
             return operation
     return None
 

@@ -26,6 +26,7 @@ from trampoline._pyresume import (
     INTERRUPTED,
     MISSING,
     OWED,
+    OWN_CODES,
     PARKED,
     PROMPTLY,
     QUEUED,
@@ -345,6 +346,7 @@ class Pseudothread:
 
 
 core_types.add(Pseudothread)
+OWN_CODES.add(Pseudothread._go_on.__code__)
 
 
 def _close(p, failure):

@@ -70,7 +70,7 @@ def give(joiner, ended):
 def taken(p):
     """Tell what reports the error of `p`, which has ended, that somebody took it."""
     reporter, p._joiners = p._joiners, None
-    if reporter is not None:
+    if reporter is not None and type(reporter) is not dict:  # else another thread is just closing it, and has those that wait for it
         reporter.taken()
 
 
