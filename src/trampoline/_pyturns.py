@@ -355,8 +355,8 @@ class Turns(Following):
             if not self._peeks and type(queue) is not Queue:  # a queue of the user's that fails
                 raise
             return None  # another thread has closed the last that stood in it
-        p = self._current
-        return p if type(p) is Pseudothread and p._state == (QUEUED if type(queue) is Queue else TAKEN) and p._trampoline is self else _TAKEN
+        p, ready = self._current, QUEUED if type(queue) is Queue else TAKEN
+        return p if type(p) is Pseudothread and p._state == ready and p._trampoline is self else _TAKEN
 
     def _is_next(self, entry):
         """Return whether `entry`, the first of our own queue, is a pseudothread of ours and can go on."""
