@@ -167,8 +167,7 @@ class Turns(Following):
     def _advance(self, p, queue, entries, take):
         """Make turns of `p`, and of what else stands in `queue` while that is pseudothreads of ours; one turn, if `queue` is None.
 
-        `take` gives one of `entries` after the other. Return the pseudothread that ended by the last turn, if one did, or _TAKEN if
-        `_current` was taken and is something else.
+        `take` gives one of `entries` after the other. Return who ended by the last turn, if any; _TAKEN if `_current` is something else.
         """
         if p._state > TAKEN:
             self._current = None  # nothing is to be recovered: it was not its turn
@@ -316,7 +315,7 @@ class Turns(Following):
                     self._held = (let_go, value)
                     return None
                 p, got = self._current, None
-                if queue._mixed and not self._is_next(p):
+                if queue._mixed and not self._can_go_on(p):
                     self._held = (let_go, value)
                     return _TAKEN
                 p._state = RUNNING
@@ -355,12 +354,11 @@ class Turns(Following):
             if not self._peeks and type(queue) is not Queue:  # a queue of the user's that fails
                 raise
             return None  # another thread has closed the last that stood in it
-        p, ready = self._current, QUEUED if type(queue) is Queue else TAKEN
-        return p if type(p) is Pseudothread and p._state == ready and p._trampoline is self else _TAKEN
+        return self._current if self._can_go_on(self._current, QUEUED if type(queue) is Queue else TAKEN) else _TAKEN
 
-    def _is_next(self, entry):
-        """Return whether `entry`, the first of our own queue, is a pseudothread of ours and can go on."""
-        return type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self
+    def _can_go_on(self, entry, state=QUEUED):
+        """Return whether `entry`, which was taken from the queue, is a pseudothread of ours that stood there in that state."""
+        return type(entry) is Pseudothread and entry._state == state and entry._trampoline is self
 
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
