@@ -176,7 +176,7 @@ def test_who_waits_may_be_unwound(t, log, together, way):
             return "late"
 
     def look():
-        assert p.stack[-1].__name__ == "_wait"
+        assert p.stack[-1].__name__ == together.__name__
         if way == "throw":
             p.throw(Mishap())
         elif way == "close":

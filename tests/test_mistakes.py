@@ -1,14 +1,30 @@
 """Mistakes that those make who come from another library: each is named, with what to write instead, on both cores."""
 
+import asyncio
 import copy
 import inspect
 import pickle
+import subprocess
+import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from trampoline import Event, Lock, Semaphore, VirtualClock, first, gather, map_in, sleep, timeout
+from trampoline import (
+    Event,
+    Lock,
+    Semaphore,
+    Trampoline,
+    VirtualClock,
+    first,
+    gather,
+    listening_socket,
+    map_in,
+    nonblocking_connect,
+    sleep,
+    timeout,
+)
 
 
 def gives(value):
@@ -75,3 +91,49 @@ def test_a_map_in_that_is_yielded_as_a_whole(core, how):
 def test_a_class_for_a_clock(core):
     with pytest.raises(TypeError, match=r"^Trampoline\(\) takes a clock .*, not <class .*VirtualClock'>: write clock=VirtualClock\(\)"):
         core.Trampoline(clock=VirtualClock)
+
+
+@pytest.mark.parametrize("made", ["coroutine", "future"])
+def test_what_is_asyncios_under_a_trampoline_of_ones_own_inside_a_running_loop(core, made):
+    async def wants():
+        await (asyncio.sleep(1) if made == "coroutine" else asyncio.get_running_loop().create_future())
+
+    def root():
+        try:
+            yield wants()
+        except RuntimeError as error:
+            return str(error)
+
+    async def main():
+        with core.Trampoline() as t:
+            t.add(root())
+            return t.run()
+
+    said = asyncio.run(main())
+    assert said.startswith("<Future pending")
+    assert said.endswith("was awaited under a trampoline that asyncio does not know of: run it by `await trampoline.aio.run(...)`")
+
+
+def test_a_future_of_asyncios_that_is_only_yielded_is_a_result(core):
+    async def main():
+        future = asyncio.get_running_loop().create_future()
+        t = core.Trampoline()
+        t.add(yields(gives(future)))
+        assert t.run() is future
+
+    asyncio.run(main())
+
+
+def test_the_whole_package_has_aio():
+    asked = "import trampoline; print(trampoline.aio.run.__name__, 'aio' in dir(trampoline))"
+    told = subprocess.run([sys.executable, "-W", "error", "-c", asked], capture_output=True, text=True, check=True)
+    assert told.stdout == "run True\n"
+
+
+@pytest.mark.parametrize("opens", [listening_socket, lambda host: Trampoline().add(nonblocking_connect(host)).trampoline.run()])
+@pytest.mark.parametrize("host", ["localhost", b"localhost", "", "127.0.0.1"])
+def test_a_service_that_was_forgotten(opens, host, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=f"takes a service, too: {host!r} alone would be the path"):
+        opens(host)
+    assert not list(tmp_path.iterdir())

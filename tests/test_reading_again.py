@@ -218,8 +218,11 @@ def test_who_is_unwound_leaves_the_socket_to_the_next(core, pair, how):
 
 @pytest.mark.parametrize("core", CORES)
 def test_two_who_read_the_same(core, pair):
+    begun = []
+
     def waits():
         yield read_once(*pair)
+        begun.append(True)
         return (yield nonblocking_read(pair[0], 100))
 
     def second():
@@ -229,7 +232,8 @@ def test_two_who_read_the_same(core, pair):
 
     with load(core).Waiting() as t:
         first = t.add(waits())
-        t.step()
+        while not begun or first.state != "parked":
+            t.step()
         t.add(second())
         t.run()
         assert first.result() == b"to the first"

@@ -77,7 +77,7 @@ def tree(depth):
 
 KNOWN = {  # what a block takes for granted, by what stands in it
     "trampoline(total(tree))": {"tree": tree(3)},
-    "trampoline.profile()": {"total": total},
+    "with profile() as p": {"total": total},
     "await call(child())": {"child": child},
     "p = t.add(root()": {"t": Runs(), "root": parks, "contextvars": contextvars, "error": ValueError("from the README")},
 }

@@ -41,7 +41,7 @@ def test_parked_until_the_end_and_ready_from_then_on(core, how):
     finally:
         core.module.collect(None)
     found = rows(collector)
-    waits = found[next(where for where in found if where.endswith("_wait" if how == "gather" else "root"))]
+    waits = found[next(where for where in found if where.endswith("gather" if how == "gather" else "root"))]
     assert waits["parked"] == (10 if how == "join" else 15)
     assert waits.get("ready", 0) == (5 if how == "join" else 0)
     check_laws(collector)

@@ -108,13 +108,15 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     """Import what waits when it is first asked for: a program that only computes does not pay for sockets."""
-    if name not in __all__:
-        raise AttributeError(f"module 'trampoline' has no attribute {name!r}")
     from importlib import import_module
 
+    if name == "aio":
+        return import_module("trampoline.aio")
+    if name not in __all__:
+        raise AttributeError(f"module 'trampoline' has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"trampoline.{_HOMES.get(name, 'nonblocking')}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "aio"})

@@ -159,8 +159,9 @@ def listening_socket(
 ) -> socket.socket:
     """Return a non-blocking TCP socket that listens at `host`, a name or an address ("" for all), and `service`, a name or a port (0: any).
 
-    Without a service `host` is the path of a Unix socket. Of several addresses IPv4 comes first, unless `family` says which; "" takes both
-    where the system can. The names are resolved at once. OSError that names host and service if they are not known, or in use.
+    Without a service `host` is the path of a Unix socket, with a slash in it. Of several addresses IPv4 comes first, unless `family` says
+    which; "" takes both where the system can. The names are resolved at once. OSError that names host and service if they are not known, or
+    in use.
     """
     if service is None:
         path = _path("listening_socket()", host)
@@ -184,8 +185,9 @@ else:
     def nonblocking_connect(host, service=None, *, family=0):
         """Connect a TCP socket to `host`, a name or an address, and `service`, a name or a port, and give it, non-blocking.
 
-        Without a service `host` is the path of a Unix socket. Names are resolved on a thread. The addresses of a host are tried one after
-        the other; if none answers the error of the first is raised. `yield timeout(5, nonblocking_connect(...))` bounds it.
+        Without a service `host` is the path of a Unix socket, with a slash in it. Names are resolved on a thread. The addresses of a host
+        are tried one after the other; if none answers the error of the first is raised. `yield timeout(5, nonblocking_connect(...))` bounds
+        it.
         """
         if service is None:
             if not hasattr(socket, "AF_UNIX"):
@@ -268,9 +270,12 @@ def _path(where: str, host: Any) -> str | bytes:
     """Return the path of a Unix socket that is meant where no service is given."""
     try:
         path: str | bytes = fspath(host)
-        return path
     except TypeError:
         raise TypeError(f"{where} takes a host and a service, or the path of a Unix socket, not {describe(host)} alone") from None
+    slashes: tuple[Any, Any] = ("/", "\\") if isinstance(path, str) else (b"/", b"\\")
+    if path is host and path[:1] not in ("\0", b"\0") and slashes[0] not in path and slashes[1] not in path:
+        raise ValueError(f"{where} takes a service, too: {describe(host)} alone would be the path of a Unix socket, which needs a slash")
+    return path
 
 
 def _no_unix(path: object) -> Any:

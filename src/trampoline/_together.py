@@ -8,7 +8,7 @@ waits closes them when it is thrown into or closed itself, so that it can be cal
 from __future__ import annotations
 
 import sys
-from types import CoroutineType, GeneratorType, coroutine
+from types import CoroutineType, FunctionType, GeneratorType, coroutine
 
 from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, no_coroutine, no_result
 from trampoline._base import yield_itself as wait_for
@@ -16,7 +16,7 @@ from trampoline._traces import users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from concurrent.futures import Future
     from typing import Any, TypeAlias, TypeVar
 
@@ -88,8 +88,7 @@ def _closed(child: core.Pseudothread[Any]) -> BaseException | None:
     return None
 
 
-@coroutine
-def _wait(together: Together) -> Generator[Any, Any, Any]:
+def _waiting(together: Together) -> Generator[Any, Any, Any]:
     thrown: BaseException | None = None
     value = None
     try:
@@ -121,6 +120,16 @@ def _wait(together: Together) -> Generator[Any, Any, Any]:
         del failure, context, traceback, thrown, errors, decided, children, together
 
 
+def _named(name: str) -> Callable[[Together], Any]:
+    """Return the function that waits, under a name of its own: stacks and profiles show it."""
+    names = {"co_name": name, "co_qualname": name} if sys.version_info >= (3, 11) else {"co_name": name}
+    code: Any = _waiting.__code__
+    return coroutine(FunctionType(code.replace(**names), globals(), name))
+
+
+_gather, _first = _named("gather"), _named("first")
+
+
 if TYPE_CHECKING:
 
     def gather(*coroutines: Waited[T]) -> Called[list[T]]:
@@ -142,7 +151,7 @@ else:
 
         TypeError for what cannot be waited for, ValueError for the same coroutine twice; nothing is started then.
         """
-        return _wait(Together("gather()", _roots("gather()", coroutines), False)) if coroutines else _nothing()
+        return _gather(Together("gather()", _roots("gather()", coroutines), False)) if coroutines else _nothing()
 
     def first(*coroutines):
         """Run coroutines together and wait for the first that ends: `reply = yield first(ask(one), ask(two))` has its result or its error.
@@ -155,7 +164,7 @@ else:
         """
         if not coroutines:
             raise ValueError("first() takes at least one coroutine: of nothing no first one ever ends")
-        return _wait(Together("first()", _roots("first()", coroutines), True))
+        return _first(Together("first()", _roots("first()", coroutines), True))
 
 
 @coroutine
@@ -182,7 +191,7 @@ def _roots(where: str, coroutines: Sequence[Any]) -> list[Any]:
             raise no_coroutine(where, given)
         else:
             root: Any = wait_for(given)
-            root.__qualname__ = type(given).__qualname__
+            root.__qualname__ = f"join of {given.name}" if hasattr(given, "waits_for") else type(given).__qualname__
             roots.append(root)
     return roots
 

@@ -153,7 +153,7 @@ class Layer(Base):
         return [snapshot_of(pseudothread, locals) for pseudothread in pseudothreads_of(self)]
 
     def print_stacks(self, file: TextIO | None = None, *, locals: bool = False) -> None:
-        """Write the same as text to `file`, standard error if it is None."""
+        """Write what `snapshot()` says as text to `file`, standard error if it is None."""
         from trampoline._stacks import print_stacks
 
         print_stacks(self, file, locals)
@@ -280,6 +280,10 @@ class Layer(Base):
             from trampoline._untaken import refused
 
             return refused(got, self)
+        if getattr(got, "_asyncio_future_blocking", False):  # by its __await__(); one that is only yielded is a result
+            from trampoline._untaken import not_in_asyncio
+
+            return not_in_asyncio(got)
         return got
 
     def _untaken(self, pseudothread: core.Pseudothread[Any]) -> object:

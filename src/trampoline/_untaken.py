@@ -31,6 +31,13 @@ def refused(got: Any, trampoline: object) -> Suspension:
     return _Refused(RuntimeError(f"{describe(got)} was made with the other core, not with that of {trampoline!r}: take its own spawn()"))
 
 
+def not_in_asyncio(future: Any) -> Suspension:
+    """Return what raises the error for a future of asyncio that is awaited, where no loop of asyncio waits for it."""
+    future._asyncio_future_blocking = False
+    where = "was awaited under a trampoline that asyncio does not know of"
+    return _Refused(RuntimeError(f"{describe(future)} {where}: run it by `await trampoline.aio.run(...)`"))
+
+
 class Untaken:
     """What a spawned pseudothread keeps with an error that nobody has taken: let go with it, it reports that."""
 
