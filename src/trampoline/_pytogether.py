@@ -23,9 +23,12 @@ def join(p, target):
         taken(target)
         give(p, target)
     else:
-        _add_joiner(target, p)
-        if target.done:  # another thread has just closed it
-            target._joiners = None
+        joiners = target._joiners  # asked once: another thread may close it
+        if joiners is None:
+            joiners = target._joiners = {}
+        joiners[p] = None
+        if target.done:  # one has
+            joiners.pop(p, None)
             give(p, target)
 
 
@@ -69,8 +72,9 @@ def give(joiner, ended):
 
 def taken(p):
     """Tell what reports the error of `p`, which has ended, that somebody took it."""
-    reporter, p._joiners = p._joiners, None
-    if reporter is not None and type(reporter) is not dict:  # else another thread is just closing it, and has those that wait for it
+    reporter = p._joiners
+    if reporter is not None and type(reporter) is not dict:  # else another thread is just closing it, and will tell those that wait for it
+        p._joiners = None
         reporter.taken()
 
 
@@ -88,12 +92,6 @@ def describe_root(p, name, context, frame):
     if context is not None:
         p._special |= IN_CONTEXT
     p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
-
-
-def _add_joiner(p, joiner):
-    if p._joiners is None:
-        p._joiners = {}
-    p._joiners[joiner] = None
 
 
 class Group:
