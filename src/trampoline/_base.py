@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
-from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
+from types import CodeType, CoroutineType, FunctionType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
 
 from trampoline._frames import frame_of
 
@@ -240,6 +240,12 @@ def describe(value: object) -> str:
     except Exception:
         text = object.__repr__(value)
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def named(name: str, function: Any) -> Any:
+    """Return a coroutine function of ours under the name by which the user knows it: stacks and profiles show that."""
+    names = {"co_name": name, "co_qualname": name} if sys.version_info >= (3, 11) else {"co_name": name}
+    return coroutine(FunctionType(function.__code__.replace(**names), function.__globals__, name))
 
 
 def name_of(coroutine: object) -> str:

@@ -208,6 +208,14 @@ class Layer(Base):
 
         return fileno(self)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether a file or a deadline is waited for: that without a reactor, too, after `close()` or where none could be made."""
+        if "reactor" in vars(self):
+            return self.reactor.waiting
+        timers = self._timers
+        return timers is not None and not timers.virtual and len(timers) > 0
+
     def _wait(self) -> bool:
         host = self._host
         if host is not None and host.until is not None:
@@ -218,7 +226,7 @@ class Layer(Base):
 
             if jumped(self):
                 return True
-        if "reactor" not in vars(self) or not self.reactor.waiting:
+        if not self._waits:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
             if not woken:
@@ -241,7 +249,7 @@ class Layer(Base):
         host, timers = self._host, self._timers
         if host is not None and host.until is not None and host.late():
             super().stop()
-        if self._posted or "reactor" in vars(self) and self.reactor.waiting:
+        if self._posted or self._waits:
             events = self.reactor.poll(0)
             if events or self._posted or timers is None or not timers.virtual:  # else it is for _wait() to say when time passes
                 self._dispatch(events)
@@ -267,9 +275,9 @@ class Layer(Base):
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor
+        from trampoline._threads import pool_of
 
-        return ThreadPoolExecutor(thread_name_prefix="trampoline")
+        return pool_of(self)
 
     def _adapt(self, got: Any) -> Any:
         if is_future(got):
