@@ -92,18 +92,22 @@ def test_while_run_is_never_idle(core, busy):
         assert len(tells) == 1
 
 
-def test_each_of_many_is_looked_at_and_few_at_a_time(core, monkeypatch):
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_each_of_many_is_looked_at_and_few_at_a_time(core, monkeypatch, everywhere):
+    """Or, in an idle moment, at all."""
+
     def asked(watched):
         looks[-1] += 1
         return is_closed(watched)
 
-    def sweeps(reactor):
+    def sweeps(reactor, idle=False):
         looks.append(0)
-        return sweep(reactor)
+        return sweep(reactor, idle and everywhere)
 
     from trampoline._reactor import Reactor, is_closed
 
     looks, sweep, tells = [0], Reactor._sweep, []
+    monkeypatch.setattr("trampoline._reactor._LONGEST", 0.01)
     monkeypatch.setattr("trampoline._reactor._SOME", 3)
     monkeypatch.setattr("trampoline._reactor.is_closed", asked)
     monkeypatch.setattr(Reactor, "_sweep", sweeps)
@@ -122,8 +126,7 @@ def test_each_of_many_is_looked_at_and_few_at_a_time(core, monkeypatch):
     for _, theirs in pairs:
         theirs.close()
     assert len(tells) == 10
-    assert max(looks) <= 3
-    assert len(looks) > 3
+    assert max(looks) == (10 if everywhere else 3)
 
 
 def test_by_its_number(core):

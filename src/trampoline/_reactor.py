@@ -53,7 +53,7 @@ class Reactor:
 
     # The core in C does what its methods do where it is of this very class; and nobody can have changed it, as it takes no attributes.
     __slots__ = (
-        "__weakref__", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_read", "_round", "_selector", "_sweep_at",
+        "__weakref__", "_all_at", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_read", "_round", "_selector", "_sweep_at",
         "_timers", "_unknown", "_vain", "_waits", "_write", "clock",
     )  # fmt: skip
 
@@ -62,7 +62,7 @@ class Reactor:
         self._timers = core.Timers(clock) if _timers is None else _timers  # those of its trampoline, on whichever core that is
         self._files: dict[int, Watched] = {}
         self._round: list[Watched] = []  # of them, those at which it is still to be looked
-        self._sweep_at = 0.0
+        self._sweep_at = self._all_at = -math.inf  # when to look for closed ones, and when at all of them
         self._waits = 0  # how many wait for a file
         self._due: list[Ready] = []  # whose file was closed
         self._vain = self._unknown = 0
@@ -143,17 +143,16 @@ class Reactor:
         return self._selector.poll(timeout)
 
     def _poll_after_pause(self, timeout: float | None, pause: float = _PAUSE) -> Events:
-        """Go on with `poll()`, and look for closed files: soon until each has been looked at, then again every second."""
+        """Go on with `poll()`, and look for closed files, now and again every second."""
         clock = monotonic if self._timers.virtual else self.clock  # one that jumps stands still meanwhile
         until = None if timeout is None else clock() + timeout - pause
-        looked = 0
-        while not self._sweep():
-            looked += _SOME
-            pause = _PAUSE if looked < len(self._files) and self._waits else _LONGEST
+        closed = self._sweep(pause == _PAUSE)
+        while not closed:
             left = math.inf if until is None else until - clock()
-            events = self._selector.poll(max(0, min(left, pause)))
-            if events or left <= pause:
+            events = self._selector.poll(max(0, min(left, _LONGEST)))
+            if events or left <= _LONGEST:
                 return events
+            closed = self._sweep()
         return ()
 
     def dispatch(self, events: Events) -> None:
@@ -335,14 +334,23 @@ class Reactor:
             return True
         return False
 
-    def _sweep(self) -> bool:
-        """Look at some more files that somebody waits for, whether they are closed. Return whether any are."""
-        self._sweep_at = monotonic() + _SWEEP
-        self._round = self._round or list(self._files.values())
-        some = self._round[-_SOME:]
-        del self._round[-_SOME:]
+    def _sweep(self, idle: bool = False) -> bool:
+        """Look at some more files that somebody waits for, whether they are closed. Return whether any are.
+
+        In an `idle` moment, but not more often than every second, at all of them, with less care.
+        """
+        now = monotonic()
+        self._sweep_at = now + _SWEEP
+        is_closed_now = self._is_closed
+        if idle and len(self._files) > _SOME and now >= self._all_at:
+            self._all_at = now + _LONGEST
+            some, is_closed_now = list(self._files.values()), is_closed
+        else:
+            self._round = self._round or list(self._files.values())
+            some = self._round[-_SOME:]
+            del self._round[-_SOME:]
         for watched in some:
-            if (watched.reading is not None or watched.writing is not None) and self._is_closed(watched):
+            if (watched.reading is not None or watched.writing is not None) and is_closed_now(watched):
                 self._closed(watched)
         return bool(self._due)
 

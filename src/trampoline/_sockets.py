@@ -242,8 +242,6 @@ def _begun(sock: socket.socket, address: Any) -> int:
         return sock.connect_ex(address)
     except OSError as error:
         return error.errno or errno.ENAMETOOLONG
-    except ValueError:  # a null in a path
-        return errno.EINVAL
 
 
 def _addresses(host: Any, service: Any, family: int, flags: int = 0) -> list[Any]:
@@ -271,10 +269,10 @@ def _bound(family: int, address: Any, backlog: int, reuse_port: bool, dualstack:
         sock.bind(address)
         sock.listen(backlog)
         sock.setblocking(False)
-    except (OSError, ValueError) as error:
+    except OSError as error:
         sock.close()
-        number = getattr(error, "errno", errno.EINVAL) or errno.ENAMETOOLONG  # Python has none for the path of a Unix socket
-        raise OSError(number, f"cannot listen at {describe(address)}: {getattr(error, 'strerror', None) or error}") from None
+        number = error.errno or errno.ENAMETOOLONG  # Python has none for the path of a Unix socket
+        raise OSError(number, f"cannot listen at {describe(address)}: {error.strerror or error}") from None
     except BaseException:
         sock.close()
         raise
