@@ -12,6 +12,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.string cimport memcpy
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
@@ -29,9 +30,9 @@ from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_ty
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
 from trampoline._base import no_entry, no_result, place_of, yield_itself
 from trampoline._traces import note_on
-from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel
+from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
-from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 __all__ = [
     "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
@@ -216,7 +217,8 @@ cdef class BaseTrampoline:
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         ct_lock(<PyObject*>self)
-        self.running = self.alone = False
+        ct_set_flag(&self.running, False)
+        self.alone = False
         ct_unlock(<PyObject*>self)
         leave(wake_up(self))
 
@@ -226,7 +228,7 @@ cdef class BaseTrampoline:
 
     @_running.setter
     def _running(self, value):
-        self.running = value
+        ct_set_flag(&self.running, value)
 
     @property
     def _thread(self):
@@ -342,7 +344,7 @@ cdef class BaseTrampoline:
             ct_unlock(<PyObject*>queue)
 
 
-call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
+call = ct_make_call(is_coroutine, no_coroutine, exception_of, "trampoline")
 
 
 include "_listed.pxi"
@@ -352,7 +354,7 @@ include "_running.pxi"
 
 
 cdef check_overridden(BaseTrampoline t):
-    t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
+    ct_set_flag(&t.overridden, type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ()))
 
 
 include "_making.pxi"

@@ -191,3 +191,96 @@ def test_a_blocking_socket_is_made_non_blocking(core, wait, seconds):
             other.connect(sock.getsockname())
         play(core, waits())
         assert sock.gettimeout() == 0
+
+
+@pytest.mark.parametrize("read", [nonblocking_read, nonblocking_recvfrom])
+@pytest.mark.parametrize("before", [None, readable, nonblocking_accept])
+def test_to_read_from_a_socket_that_listens(core, read, before):
+    caught = []
+
+    def root():
+        if before is not None:
+            with socket.create_connection(listener.getsockname()):
+                got = yield before(listener)
+                if got is not None:
+                    got.close()
+                else:
+                    listener.accept()[0].close()
+        try:
+            yield timeout(20, read(listener))
+        except OSError as error:
+            caught.append(error)
+
+    with listening_socket("127.0.0.1", 0) as listener, core.Waiting() as t:
+        t.add(root())
+        t.run()
+        assert caught[0].errno == errno.ENOTCONN
+        assert str(caught[0]).endswith(f"{listener!r} listens, and gives connections in place of data: did you mean nonblocking_accept()?")
+        assert not t.reactor.waiting
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_to_accept_from_a_socket_that_is_connected(core, read_before):
+    caught = []
+
+    def root():
+        if read_before:
+            other.send(b"data")
+            assert (yield nonblocking_read(sock)) == b"data"
+        try:
+            yield timeout(20, nonblocking_accept(sock))
+        except OSError as error:
+            caught.append(str(error))
+        other.send(b"more")
+        caught.append((yield nonblocking_read(sock)))
+
+    sock, other = socket.socketpair()
+    with sock, other, core.Waiting() as t:
+        t.add(root())
+        t.run()
+        assert caught[0].endswith(f"{sock!r} does not listen, it is connected: did you mean nonblocking_read()?")
+        assert caught[1:] == [b"more"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "waits", "hint"),
+    [
+        (socket.SOCK_STREAM, nonblocking_accept, "does not listen: listening_socket() makes one that does"),
+        (socket.SOCK_DGRAM, nonblocking_accept, "does not listen: did you mean nonblocking_recvfrom()?"),
+        (socket.SOCK_STREAM, nonblocking_read, "is not connected: nonblocking_connect() gives one that is"),
+        (socket.SOCK_STREAM, nonblocking_recvfrom, "is not connected: nonblocking_connect() gives one that is"),
+    ],
+)
+def test_a_socket_that_is_not_connected(core, kind, waits, hint):
+    caught = []
+
+    def root():
+        try:
+            yield timeout(20, waits(sock))
+        except OSError as error:
+            caught.append(str(error))
+
+    with socket.socket(type=kind) as sock, core.Waiting() as t:
+        t.add(root())
+        t.run()
+        assert caught[0].endswith(f"{sock!r} {hint}")
+
+
+def test_a_socket_of_which_the_system_does_not_say_whether_it_listens(core):
+    class Silent(socket.socket):
+        def getsockopt(self, *_):
+            raise OSError(errno.ENOPROTOOPT, "not here")
+
+    got = []
+
+    def root():
+        got.append((yield nonblocking_accept(listener)))
+        client.send(b"data")
+        got.append((yield nonblocking_read(got[0])))
+
+    listener = Silent(fileno=listening_socket("127.0.0.1", 0).detach())
+    with listener, socket.create_connection(listener.getsockname()) as client, core.Waiting() as t:
+        t.add(root())
+        t.run()
+        assert got[1] == b"data"
+        got[0].close()

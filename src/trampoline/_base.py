@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
+from functools import wraps
 from types import CodeType, CoroutineType, FunctionType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
 
 from trampoline._frames import frame_of
@@ -330,6 +331,25 @@ def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
 def no_result(pseudothread: object) -> RuntimeError:
     """Return the RuntimeError for who wants the result of a pseudothread that was closed."""
     return RuntimeError(f"{pseudothread!r} was closed before it had a result")
+
+
+def checked(init: Any, good: Callable[[Any, Any], bool], wrong: Callable[[], TypeError]) -> Any:
+    """Return an `__init__()` that raises `wrong()` if its positional arguments and its keywords are not `good`, as the core in C does."""
+
+    @wraps(init)
+    def __init__(self: object, /, *given: object, **keywords: object) -> None:
+        if not good(given, keywords):
+            raise wrong()
+        init(self, *given, **keywords)
+
+    return __init__
+
+
+def known_as(name: str, cls: type) -> None:
+    """Have the methods of `cls` say in errors that they are those of the class that its user knows."""
+    for method in vars(cls).values():
+        if type(method) is FunctionType:
+            method.__qualname__ = f"{name}.{method.__name__}"
 
 
 def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:

@@ -25,12 +25,13 @@ MOST = 2**31 - 1  # a descriptor's number
 class Watched:
     """A file that is registered, and who waits for it."""
 
-    __slots__ = ("fd", "file", "identity", "mask", "reading", "writing")
+    __slots__ = ("fd", "file", "gives_data", "identity", "mask", "reading", "writing")
 
     def __init__(self, fd: int, file: Reference | None) -> None:
         self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
         self.identity = identity_of(fd) if file is None else None
         self.mask = 0  # for what it is registered
+        self.gives_data = False  # whether it is known to be no socket that listens, and so never has anything to read
         self.reading: Ready | None = None
         self.writing: Ready | None = None
 

@@ -5,11 +5,12 @@ whose attempt is only a look. The other operations, each a class with an attempt
 from __future__ import annotations
 
 import errno
+import socket
 import sys
 from operator import index
 
 from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
-from trampoline._descriptors import check_open, is_ready, number_of
+from trampoline._descriptors import Watched, check_open, is_ready, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 AGAIN = object()  # it would block
 RETRY = 0.01  # seconds
+_OF_ANOTHER_KIND = {getattr(errno, name, None) for name in ("ENOTCONN", "EINVAL", "EOPNOTSUPP")}
 _ON_CPYTHON = sys.implementation.name == "cpython"
 
 
@@ -55,6 +57,16 @@ class Operation(Suspension):
             pseudothread.trampoline.reactor.cancel(watched)
         else:
             pseudothread.trampoline.reactor.unwatch(watched, self._watched_to_write)
+
+    def _listens(self, watched: Any) -> bool:
+        """Return whether data is waited for at a socket that listens, where there is none. Then an attempt is made at once, and fails."""
+        if not listens(self._file):
+            if type(watched) is Watched:
+                watched.gives_data = True  # which is asked before this is called, so that it costs nothing the next time
+            return False
+        self.withdraw(self._pseudothread)
+        self._begin(self._pseudothread)
+        return True
 
     def _begin(self, pseudothread: core.Pseudothread[Any]) -> None:
         """Make an attempt before the file is waited for."""
@@ -137,7 +149,19 @@ class Operation(Suspension):
             error = lost
         elif isinstance(error, OSError) and error.errno == errno.EBADF:
             error = OSError(errno.EBADF, f"{describe(self._file)} is closed")
+        elif isinstance(error, OSError) and error.errno in _OF_ANOTHER_KIND:
+            hint = self._hint()
+            if hint is not None:
+                error = OSError(error.errno, f"{describe(self._file)} {hint}")
         thrown(self._pseudothread, self, error)
+
+    def _hint(self) -> str | None:
+        """Say what is wrong with a socket of which the system says that it is not of the right kind."""
+        if self._writing:
+            return None
+        if listens(self._file):
+            return "listens, and gives connections in place of data: did you mean nonblocking_accept()?"
+        return None if is_connected(self._file) else "is not connected: nonblocking_connect() gives one that is"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({describe(self._file)})"
@@ -174,6 +198,25 @@ class writable(readable):
     __slots__ = ()
 
     _writing = True
+
+    def __init__(self, file: Any) -> None:  # Python names the class in which it is written
+        super().__init__(file)
+
+
+def listens(sock: Any) -> bool | None:
+    """Return whether a socket listens, None if the system does not say."""
+    try:
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except (AttributeError, OSError):
+        return None
+
+
+def is_connected(sock: Any) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def prepare(where: str, sock: Any) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import no_copy
+from trampoline._base import checked, no_copy
 from trampoline._pyoperation import LAST, MISSING, Get, Put, first, is_waiting, taken
-from trampoline._waited import closed_channel, counted, tell_channel
+from trampoline._waited import closed_channel, counted, tell_channel, wrong_size
 
 
 class Channel:
@@ -31,6 +31,8 @@ class Channel:
         self._closed = False
         self._items = deque()
         self._getters, self._putters = OrderedDict(), OrderedDict()
+
+    __init__ = checked(__init__, lambda given, keywords: len(given) == 1 and not keywords, wrong_size)
 
     @property
     def size(self):

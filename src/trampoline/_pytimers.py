@@ -11,10 +11,14 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import Suspension, resumed
-from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
+from trampoline._base import Suspension, checked, resumed
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 _MANY = 100  # cancelled deadlines that may lie about
+
+
+def _is_start(given, keywords):
+    return len(given) <= 1 and keywords.keys() <= ({"patience"} if given else {"start", "patience"})
 
 
 class VirtualClock:
@@ -28,6 +32,8 @@ class VirtualClock:
 
     def __init__(self, start=0.0, *, patience=0.0):
         self._now, self._patience = seconds_of("VirtualClock()", start), seconds_of("the patience of VirtualClock()", patience)
+
+    __init__ = checked(__init__, _is_start, wrong_start)
 
     def __call__(self):
         """Return `now`."""

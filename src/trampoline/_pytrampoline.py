@@ -25,7 +25,7 @@ from _weakref import ref
 from collections import deque
 from types import GeneratorType
 
-from trampoline._base import call, describe, exception_of, is_coroutine, no_copy, no_coroutine
+from trampoline._base import call, describe, exception_of, is_coroutine, known_as, no_copy, no_coroutine
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
@@ -193,26 +193,26 @@ class BaseTrampoline(Turns):
         error = context = following = None
         mine = (get_ident(),)
         try:
-            self._begin(mine)
-            result, failed = self._loop()
-            if failed is None:
-                return result
-            error = note_on(failed._payload, failed._name, failed.added)
-            context, failed = error.__context__, None
-            self._finish(mine)  # before it is raised: what is let go would get it as a context
-            raise error
-        except BaseException as raised:
-            if raised is not error and self._runner.get("by") is mine:
-                self._recover(self._current, raised)
-            following = raised.__traceback__.tb_next
-            if following is not None and following.tb_frame.f_code in OWN_CODES:
-                raised.__traceback__.tb_next = behind(raised.__traceback__)
-            raise
-        finally:
             try:
-                self._finish(mine)
+                self._begin(mine)
+                result, failed = self._loop()
+                if failed is None:
+                    return result
+                error = note_on(failed._payload, failed._name, failed.added)
+                context, failed = error.__context__, None
+                self._finish(mine)  # before it is raised: what is let go would get it as a context
+                raise error
+            except BaseException as raised:
+                if raised is not error and self._runner.get("by") is mine:
+                    self._recover(self._current, raised)
+                following = raised.__traceback__.tb_next
+                if following is not None and following.tb_frame.f_code in OWN_CODES:
+                    raised.__traceback__.tb_next = behind(raised.__traceback__)
+                raise
             finally:
-                self._finish(mine)  # again, if Ctrl-C struck in the first
+                self._finish(mine)
+        finally:
+            self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
             if error is not None:
                 error.__context__ = context  # raised in an `except` block of the user's it would have got one
             result = error = context = following = None  # the frames of a traceback hold those that called them
@@ -392,3 +392,4 @@ def _check_stack(coroutine, stack):
 
 
 OWN_CODES.add(BaseTrampoline._append.__code__)
+known_as("Trampoline", BaseTrampoline)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from functools import partial
 from itertools import repeat
 from time import monotonic
 from types import GeneratorType
@@ -144,15 +143,17 @@ class Turns(Following):
         """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
         if type(entries) is not deque:
             return iter(entries.popleft, MISSING)
-        if FREE_THREADED:
-            return iter(partial(_taken_or_nothing, entries), MISSING)
-        return map(deque.popleft, repeat(entries)) if _ON_CPYTHON else self._looked_at_first(entries)
+        return map(deque.popleft, repeat(entries)) if _ON_CPYTHON and not FREE_THREADED else self._looked_at_first(entries)
 
     def _looked_at_first(self, entries):
         """Elsewhere it can strike between any two steps: then the entry is in both places for a moment."""
-        while entries:
-            self._current = entries[0]
-            yield entries.popleft()
+        while True:
+            try:
+                self._current = entries[0]
+                taken = entries.popleft()
+            except IndexError:  # another thread has just emptied it
+                taken = _nothing
+            yield taken
 
     def _advance(self, p, queue, entries):
         """Make turns of `p`, and of what else stands in `queue` while that is pseudothreads of ours; one turn, if `queue` is None.
@@ -382,13 +383,4 @@ def _nothing():
     """What is had from a queue that another thread has just emptied."""
 
 
-def _taken_or_nothing(entries):
-    try:
-        return entries.popleft()
-    except IndexError:
-        if entries:  # a queue of the user's that fails otherwise
-            raise
-        return _nothing
-
-
-OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._go_round))
+OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._looked_at_first, Turns._advance, Turns._go_round))

@@ -8,7 +8,7 @@ import types
 from os import fspath
 
 from trampoline._base import describe
-from trampoline._operations import RETRY, Operation, buffer_of, count_of, prepare, writable
+from trampoline._operations import RETRY, Operation, buffer_of, count_of, is_connected, listens, prepare, writable
 from trampoline._threads import in_thread
 from trampoline._time import sleep
 
@@ -45,6 +45,15 @@ class nonblocking_accept(_OfSocket):
 
     __slots__ = ()
 
+    def __init__(self, sock: socket.socket) -> None:  # Python names the class in which it is written
+        super().__init__(sock)
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        if listens(self._file) is False:
+            self._begin(pseudothread)  # it fails at once
+        else:
+            super().suspend(pseudothread)
+
     def _attempt(self) -> Any:
         listener = self._file
         context = getattr(listener, "context", None)
@@ -75,6 +84,15 @@ class nonblocking_accept(_OfSocket):
             self._watch_again(False)
         else:
             super()._fail(error)
+
+    def _hint(self) -> str | None:
+        if listens(self._file) is not False:
+            return None
+        if self._file.type == socket.SOCK_DGRAM:
+            return "does not listen: did you mean nonblocking_recvfrom()?"
+        if is_connected(self._file):
+            return "does not listen, it is connected: did you mean nonblocking_read()?"
+        return "does not listen: listening_socket() makes one that does"
 
     if TYPE_CHECKING:
 
@@ -113,6 +131,12 @@ class nonblocking_recvfrom(_OfSocket):
     def __init__(self, sock: socket.socket, nbytes: int = 65536) -> None:
         super().__init__(sock)
         self._nbytes = count_of("nonblocking_recvfrom()", nbytes)
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        super().suspend(pseudothread)
+        watched = self._watched
+        if watched is not None and not getattr(watched, "gives_data", False):
+            self._listens(watched)
 
     def _attempt(self) -> Any:
         return self._file.recvfrom(self._nbytes)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property
+from functools import cached_property, wraps
 from time import monotonic
 
-from trampoline._base import core_types, describe, is_future, no_coroutine, thrown
+from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
+from trampoline._threads import pool_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
     from typing import Any, TextIO, TypeVar
 
@@ -48,6 +48,23 @@ class _Running:
             super(Layer, trampoline).stop()
 
 
+def _by_keywords(init: Any) -> Any:
+    """Have an `__init__()` say by the name of the class that is made what it does not take; Python's own words would name `Layer`."""
+    options = "reactor", "clock", "profile"
+
+    @wraps(init)
+    def __init__(self: Layer, /, *given: object, **keywords: Any) -> None:
+        if not given and not keywords:  # most of the time: there is nothing to do
+            return
+        wrong = [describe(given[0])] if given else [f"{name}=..." for name in keywords if name not in options]
+        if wrong:
+            hint = ": add() takes coroutines" if given and is_coroutine(given[0]) else ""
+            raise TypeError(f"{type(self).__name__}() takes only keywords, reactor, clock and profile, not {wrong[0]}{hint}")
+        init(self, **keywords)
+
+    return __init__
+
+
 class Layer(Base):
     """What `Trampoline` adds to the core. A class of its own, so that it can be put on either core."""
 
@@ -58,6 +75,7 @@ class Layer(Base):
     _own_reactor = True
     _posted: deque[Callable[[], object]] | tuple[()] = ()
     _host: Host | None = None
+    _pool = cached_property(pool_of)
     _throws_at_once = True  # whether a limit may throw into what is parked without asking `_interrupt()`
 
     def __init__(
@@ -84,6 +102,9 @@ class Layer(Base):
             from trampoline._profile import attached
 
             self.profile = attached(self, profile)
+
+    if not TYPE_CHECKING:
+        __init__ = _by_keywords(__init__)
 
     @cached_property
     def reactor(self) -> Reactor:
@@ -211,10 +232,8 @@ class Layer(Base):
     @property
     def _waits(self) -> bool:
         """Whether a file or a deadline is waited for: that without a reactor, too, after `close()` or where none could be made."""
-        if "reactor" in vars(self):
-            return self.reactor.waiting
         timers = self._timers
-        return timers is not None and not timers.virtual and len(timers) > 0
+        return self.reactor.waiting if "reactor" in vars(self) else timers is not None and not timers.virtual and len(timers) > 0
 
     def _wait(self) -> bool:
         host = self._host
@@ -272,12 +291,6 @@ class Layer(Base):
         waker = self._waker
         if waker is not None:
             waker()
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        from trampoline._threads import pool_of
-
-        return pool_of(self)
 
     def _adapt(self, got: Any) -> Any:
         if is_future(got):
@@ -340,6 +353,7 @@ class Layer(Base):
         self.close()
 
 
+known_as("Trampoline", Layer)
 if hasattr(core, "_know_waiting"):  # the core in C
     core._know_waiting(Layer._wait, _MOMENT)  # pyright: ignore[reportAttributeAccessIssue]
 
