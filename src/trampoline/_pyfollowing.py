@@ -96,14 +96,16 @@ class Following:
         return True
 
     def _park(self, p, suspension):
-        p._state, p._payload = PARKED, suspension
+        interrupted = p._special & INTERRUPTED
+        if interrupted:
+            p._special &= ~INTERRUPTED
+        p._payload, p._state = suspension, PARKED
         self._parked[p] = suspension
         if p._levels is not None:
             p._levels.parked(p)
         try:
             error = None
-            if p._special & INTERRUPTED:
-                p._special &= ~INTERRUPTED
+            if interrupted:
                 error = self._interruption(p)
             if error is None:
                 if type(suspension) is Pseudothread:

@@ -50,6 +50,16 @@ def error_of(ended):
     return error
 
 
+def first_of(waiting):
+    """Return the first key of a dict, or None if there is none: another thread may take some out meanwhile."""
+    while waiting:
+        try:
+            return next(iter(waiting))
+        except (RuntimeError, StopIteration):
+            pass
+    return None
+
+
 def behind(traceback):
     """Return what is left of a traceback when its first entry and all others of ours that follow it are cut off."""
     traceback = traceback.tb_next

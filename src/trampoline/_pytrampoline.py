@@ -31,7 +31,7 @@ from trampoline._pycollecting import Everywhere, collect, collect_threads, made,
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
-from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
+from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, describe_root, spawn
 from trampoline._pyturns import Turns
@@ -239,7 +239,7 @@ class BaseTrampoline(Turns):
             entry = self._queue.popleft()
             if type(entry) is Pseudothread:
                 return entry
-        return next(iter(self._parked), None)
+        return first_of(self._parked)
 
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
@@ -354,11 +354,12 @@ class BaseTrampoline(Turns):
 
     def _remove(self, p):
         """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
+        alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
         if type(self._queue) is Queue:
             try:
                 self._queue._entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
-                return self._thread in (None, get_ident())
+                return alone and self._thread in (None, get_ident())
         return True
 
 
