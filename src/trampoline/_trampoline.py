@@ -255,10 +255,9 @@ class Layer(Base):
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
-        reactor = self.reactor
-        self._waker = reactor.knock
+        self._waker = self.reactor.knock
         try:  # who queues something from now on knocks
-            events = reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
+            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
         finally:
             self._waker = None
         self._dispatch(events)
