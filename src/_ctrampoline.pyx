@@ -58,6 +58,7 @@ cdef str word_untaken = "_untaken", word_taken = "taken"
 cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
 cdef str word_reactor = "reactor", word_failed = "_failed", word_end = "_end", word_host = "_host"
 cdef str word_posted = "_posted", word_poll_after_pause = "_poll_after_pause", word_dispatch = "_dispatch", word_note_vain = "_note"
+cdef str word_sweep = "_sweep"
 cdef tuple nothing = ()
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 

@@ -1,13 +1,15 @@
 """What is wrong from the start is refused where it is asked for, by an error that names it; a blocking socket is made non-blocking."""
 
 import errno
+import re
 import socket
 import ssl
 import sys
 from contextlib import suppress
+from ctypes import c_int
 
 import pytest
-from wires import play
+from wires import play, value_of
 
 from trampoline import (
     listening_socket,
@@ -22,6 +24,7 @@ from trampoline import (
     timeout,
     writable,
 )
+from trampoline._base import describe
 
 
 def sendto(sock, data=b"data"):
@@ -44,6 +47,31 @@ def test_where_the_service_was_forgotten(alone):
         listening_socket(alone)
     with pytest.raises(TypeError, match=r"^nonblocking_connect\(\) takes a host and a service, or the path of .* alone$"):
         next(nonblocking_connect(alone))
+
+
+def connects(core, *where):
+    return play(core, value_of(nonblocking_connect(*where)))
+
+
+@pytest.mark.parametrize("of", ["listening_socket", "nonblocking_connect"])
+@pytest.mark.parametrize("where", [(5, 80), ("127.0.0.1", 1.5), ("127.0.0.1", True), (object(), "http")], ids=repr)
+def test_what_is_no_host_or_no_service(core, of, where):
+    named = f"host {describe(where[0])}, service {describe(where[1])} is none"
+    with pytest.raises(TypeError, match=re.escape(named)):
+        listening_socket(*where) if of == "listening_socket" else connects(core, *where)
+
+
+@pytest.mark.parametrize("of", ["listening_socket", "nonblocking_connect"])
+def test_a_name_that_is_none_and_a_path_that_is_too_long(core, of):
+    def opens(*where):
+        return listening_socket(*where) if of == "listening_socket" else connects(core, *where)
+
+    with pytest.raises(socket.gaierror, match=r"host 'a{64}\.com', service 80 is not known: "):
+        opens("a" * 64 + ".com", 80)
+    if hasattr(socket, "AF_UNIX"):
+        with pytest.raises(OSError, match=r"cannot (listen at|connect to) '/xxx") as caught:
+            opens("/" + "x" * 200)
+        assert caught.value.errno == errno.ENAMETOOLONG
 
 
 @pytest.mark.parametrize("name", OF_SOCKETS)
@@ -97,7 +125,7 @@ def test_a_closed_file_is_refused_at_the_yield(core, name):
 
     with open(__file__) as file:
         pass
-    for each in (file, 12345, -1):
+    for each in (file, 12345, -1, 2**40):
         file = each
         with core.Waiting() as t:
             t.add(waits())
@@ -126,6 +154,10 @@ def test_what_is_no_data(ends, write):
     for data in (None, 5, [1], object()):
         with pytest.raises(TypeError, match=r"takes bytes or another buffer, not "):
             write(ends[0], data)
+
+
+def test_an_empty_buffer_of_several_dimensions(core, ends):
+    assert play(core, value_of(nonblocking_write(ends[0], (c_int * 3 * 0)()))) == [0]
 
 
 def test_a_handshake_of_what_speaks_no_tls(ends):

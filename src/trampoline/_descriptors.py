@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import weakref
 from contextlib import suppress
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     Ready: TypeAlias = Callable[[], object]
+
+
+MOST = 2**31 - 1  # a descriptor's number
 
 
 class Watched:
@@ -42,7 +46,7 @@ def number_of(file: Any) -> int:
         fd = -1
     if type(fd) is not int:
         raise TypeError(f"the fileno() of {describe(file)} is {describe(fd)}, not a number")
-    if fd < 0:
+    if not 0 <= fd <= MOST:
         raise OSError(errno.EBADF, f"{describe(file)} is closed")
     return fd
 
@@ -61,6 +65,15 @@ def identity_of(fd: int) -> tuple[int, int] | None:
     except OSError:
         raise OSError(errno.EBADF, f"the descriptor {fd} is closed") from None
     return status.st_dev, status.st_ino
+
+
+def is_ready(fd: int, writing: bool) -> bool:
+    """Return whether it can be read (written) without blocking, as far as epoll's opinion can be asked for again."""
+    if not hasattr(select, "epoll"):
+        return True
+    look = select.poll()
+    look.register(fd, select.POLLOUT if writing else select.POLLIN)
+    return bool(look.poll(0))
 
 
 def is_closed(watched: Watched) -> bool:

@@ -10,7 +10,7 @@ import sys
 from operator import index
 
 from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
-from trampoline._descriptors import Watched, check_open, number_of
+from trampoline._descriptors import Watched, check_open, is_ready, number_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ class Operation(Suspension):
             return
         self._failed(failure)
 
+    def _gone(self) -> None:
+        """The file was closed. An attempt might be made at another that has its number by now."""
+        if self._pseudothread.waits_for is self:
+            self._fail(OSError(errno.EBADF, "it is closed"))
+
     def _drop(self, got: Any) -> None:
         """Let go of what nobody takes: another thread, or a signal handler, has thrown into the pseudothread during the attempt."""
 
@@ -176,8 +181,9 @@ class readable(Operation):
                 f"{not_yielded(file)}"
             )
 
-    def _attempt(self) -> None:
+    def _attempt(self) -> Any:
         check_open(self._file)
+        return None if is_ready(number_of(self._file), self._writing) else AGAIN  # it was another that had its number, or is read by others
 
     if TYPE_CHECKING:
 
@@ -250,4 +256,4 @@ def buffer_of(where: str, data: Any) -> Any:
     if not _ON_CPYTHON or not view.contiguous:  # elsewhere a view lasts until it is collected, and until then a bytearray cannot grow
         with view:
             return view.tobytes()
-    return view.cast("B")
+    return view.cast("B") if view.nbytes else b""

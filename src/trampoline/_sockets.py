@@ -229,10 +229,10 @@ else:
             sock, error = _opened(kind, protocol)
             try:
                 if sock is not None:
-                    error = sock.connect_ex(address)
+                    error = _begun(sock, address)
                 while error == errno.EAGAIN and kind == getattr(socket, "AF_UNIX", None):  # the listener's queue is full
                     yield sleep(RETRY)
-                    error = sock.connect_ex(address)
+                    error = _begun(sock, address)
                 if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
                     yield writable(sock)
                     error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -260,11 +260,23 @@ def _opened(kind: int, protocol: int) -> tuple[socket.socket | None, int | None]
     return sock, 0
 
 
+def _begun(sock: socket.socket, address: Any) -> int:
+    """Begin to connect. Return the number of the error, 0 for none; also where Python has none, as for the path of a Unix socket."""
+    try:
+        return sock.connect_ex(address)
+    except OSError as error:
+        return error.errno or errno.ENAMETOOLONG
+
+
 def _addresses(host: Any, service: Any, family: int, flags: int = 0) -> list[Any]:
+    if not isinstance(host, (str, bytes, type(None))) or not isinstance(service, (str, bytes, int)) or isinstance(service, bool):
+        raise TypeError(f"a host is a name or an address, a service a name or a port: {_at(host, service)} is none")
     if isinstance(service, int) and not 0 <= service < 65536:  # the system would take it modulo 65536
         raise OSError(errno.EINVAL, f"{_at(host, service)}: a port is a number from 0 to 65535")
     try:
         return list(socket.getaddrinfo(host, service, family, socket.SOCK_STREAM, 0, flags))
+    except UnicodeError as error:  # a label of the name is too long, say
+        raise socket.gaierror(socket.EAI_NONAME, f"{_at(host, service)} is not known: {error}") from None
     except OSError as error:
         raise type(error)(error.errno, f"{_at(host, service)} is not known: {error.strerror or error}") from None
 
@@ -283,7 +295,8 @@ def _bound(family: int, address: Any, backlog: int, reuse_port: bool, dualstack:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise type(error)(error.errno, f"cannot listen at {describe(address)}: {error.strerror or error}") from None
+        number = error.errno or errno.ENAMETOOLONG  # Python has none for the path of a Unix socket
+        raise OSError(number, f"cannot listen at {describe(address)}: {error.strerror or error}") from None
     except BaseException:
         sock.close()
         raise

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import CoroutineType, GeneratorType, coroutine
+from types import CoroutineType, GeneratorType
 
-from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, no_coroutine
+from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, named, no_coroutine
 from trampoline._core import core
 
 TYPE_CHECKING = False
@@ -42,10 +42,9 @@ else:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)
-        return _limited(Limit(seconds), coroutine)
+        return _timeout(Limit(seconds), coroutine)
 
 
-@coroutine
 def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
     value = None
     try:
@@ -66,3 +65,6 @@ def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
     except TimeoutError as late:
         late.__traceback__ = None
         raise
+
+
+_timeout = named("timeout", _limited)

@@ -8,12 +8,12 @@ from time import monotonic
 
 from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
+from trampoline._threads import pool_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
     from typing import Any, TextIO, TypeVar
 
@@ -75,6 +75,7 @@ class Layer(Base):
     _own_reactor = True
     _posted: deque[Callable[[], object]] | tuple[()] = ()
     _host: Host | None = None
+    _pool = cached_property(pool_of)
     _throws_at_once = True  # whether a limit may throw into what is parked without asking `_interrupt()`
 
     def __init__(
@@ -228,6 +229,12 @@ class Layer(Base):
 
         return fileno(self)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether a file or a deadline is waited for: that without a reactor, too, after `close()` or where none could be made."""
+        timers = self._timers
+        return self.reactor.waiting if "reactor" in vars(self) else timers is not None and not timers.virtual and len(timers) > 0
+
     def _wait(self) -> bool:
         host = self._host
         if host is not None and host.until is not None:
@@ -238,7 +245,7 @@ class Layer(Base):
 
             if jumped(self):
                 return True
-        if "reactor" not in vars(self) or not self.reactor.waiting:
+        if not self._waits:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
             if not woken:
@@ -248,10 +255,9 @@ class Layer(Base):
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
-        reactor = self.reactor
-        self._waker = reactor.knock
+        self._waker = self.reactor.knock
         try:  # who queues something from now on knocks
-            events = reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
+            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
         finally:
             self._waker = None
         self._dispatch(events)
@@ -261,7 +267,7 @@ class Layer(Base):
         host, timers = self._host, self._timers
         if host is not None and host.until is not None and host.late():
             super().stop()
-        if self._posted or "reactor" in vars(self) and self.reactor.waiting:
+        if self._posted or self._waits:
             events = self.reactor.poll(0)
             if events or self._posted or timers is None or not timers.virtual:  # else it is for _wait() to say when time passes
                 self._dispatch(events)
@@ -284,12 +290,6 @@ class Layer(Base):
         waker = self._waker
         if waker is not None:
             waker()
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor
-
-        return ThreadPoolExecutor(thread_name_prefix="trampoline")
 
     def _adapt(self, got: Any) -> Any:
         if is_future(got):
