@@ -14,6 +14,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from trampoline._base import kinds
+from trampoline._pytrampoline import _all
 
 RUNS, COUNTED = 6, 3
 FILLS = 1000  # runs after which what is kept to be used again, or until there is more of it, is as much as it gets
@@ -28,10 +29,11 @@ def pytest_collection_finish():
 
 
 def total():
-    """Return how many references there are, without the classes in the bounded cache of what a yielded object means."""
+    """Return how many references there are, without the classes in the bounded cache of what a yielded object means, and dead weak ones."""
     for kind in set(kinds) - known:
         del kinds[kind]
     gc.collect()
+    _all[:] = [found for found in _all if found() is not None]
     return sys.gettotalrefcount()
 
 
