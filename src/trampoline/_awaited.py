@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 
-from trampoline._base import Suspension, describe
+from trampoline._base import Suspension, describe, get_traceback, set_traceback
 from trampoline._bridge import Bridge, own_codes, without_ours
 
 TYPE_CHECKING = False
@@ -112,7 +112,7 @@ class Awaited(Suspension):
             value = future.result()
         except BaseException as raised:
             failure = raised
-            failure.__traceback__ = without_ours(raised.__traceback__)
+            set_traceback(failure, without_ours(get_traceback(raised)))
         error, self.error, self._pseudothread = self.error, None, None
         if error is not None and (isinstance(failure, CancelledError) or failure is None and not isinstance(error, CancelledError)):
             failure = error

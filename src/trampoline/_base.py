@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
-from types import CodeType, CoroutineType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
+from functools import partial
+from types import (
+    AsyncGeneratorType,
+    CodeType,
+    CoroutineType,
+    GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    TracebackType,
+    coroutine,
+)
 
 from trampoline._frames import frame_of
 
@@ -36,6 +46,12 @@ promptly = [0]  # how many more there may be in this turn, for the core in Pytho
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 core_types: set[type] = set()  # the classes of both cores that are yielded to the trampoline of that core
 _MOST_KINDS = 256  # a program may make types without end
+
+# What an error has, past its class: a frozen dataclass refuses attributes, and others define one of such a name.
+get_traceback: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
+set_traceback: Callable[[BaseException, TracebackType | None], BaseException] = BaseException.with_traceback
+get_context: Callable[[BaseException], BaseException | None] = vars(BaseException)["__context__"].__get__
+set_context: Callable[[BaseException, BaseException | None], None] = vars(BaseException)["__context__"].__set__
 
 
 class TailCall(BaseException):
@@ -83,6 +99,11 @@ class Suspension:
 
     def take_back(self, pseudothread: core.Pseudothread[Any], value: Any) -> object:
         """Have `value` back: `pseudothread` was resumed with it, and closed before its turn. Asked of a class with `at_once()` only."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not callable(cls.suspend) and not hasattr(cls.suspend, "__get__"):
+            raise TypeError(f"suspend of {cls.__qualname__} is called with a pseudothread, but {describe(cls.suspend)} is not callable")
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -188,11 +209,17 @@ def meaning_of(got: object) -> int:
 
 def no_coroutine(where: str, value: Any) -> TypeError:
     """Return the TypeError for what is no coroutine."""
-    flags = getattr(getattr(getattr(value, "__wrapped__", value), "__code__", None), "co_flags", 0)  # that of a consumer, too
+    function = value
+    while type(function) is partial:
+        function = function.func
+    flags = getattr(getattr(getattr(function, "__wrapped__", function), "__code__", None), "co_flags", 0)  # that of a consumer, too
+    if flags & 0x200 or type(value) is AsyncGeneratorType:
+        return TypeError(f"{where} takes a coroutine, and an async generator is none: `async for` it in one, not {describe(value)}")
     for flag, what in ((0x20, "a generator function"), (0x80, "a coroutine function")):
         if flags & flag:
-            name = value.__qualname__
-            return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
+            name = function.__qualname__ if function is value else describe(value)
+            call_it = f"write {name}(...)" if function is value else "call it"
+            return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: {call_it}")
     waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
     hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if flags:
@@ -230,7 +257,15 @@ def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None
         return error
     if not isinstance(traceback, TracebackType):
         raise TypeError(f"{where} takes a traceback as the third part of an error, not {describe(traceback)}")
-    return error.with_traceback(traceback)
+    return set_traceback(error, traceback)
+
+
+def without_frames(error: BaseException, frames: int = 1) -> BaseException:
+    """Cut so many entries off the front of the traceback of `error`, which is returned. Where there was no memory for them it has fewer."""
+    traceback = get_traceback(error)
+    for _ in range(frames):
+        traceback = traceback and traceback.tb_next
+    return set_traceback(error, traceback)
 
 
 def describe(value: object) -> str:
@@ -307,18 +342,6 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
         if start <= instruction < end and line is not None:
             return code.co_filename, line
     return code.co_filename, code.co_firstlineno
-
-
-def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
-    """Return the RuntimeError for `pseudothread` that yielded `target` and cannot wait for its end."""
-    if target is pseudothread:
-        return RuntimeError(f"{pseudothread!r} cannot join itself: it would wait for its own end for ever")
-    if target.trampoline is None:
-        return RuntimeError(f"cannot join {target!r}: it was never added to a trampoline")
-    return RuntimeError(
-        f"cannot join {target!r}: it belongs to another trampoline, {target.trampoline!r}. Join it there, and hand on its result "
-        "from there by resume() or throw()"
-    )
 
 
 def no_result(pseudothread: object) -> RuntimeError:

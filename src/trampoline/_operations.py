@@ -8,7 +8,7 @@ import errno
 import sys
 from operator import index
 
-from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
+from trampoline._base import Suspension, describe, not_yielded, resumed, set_traceback, thrown
 from trampoline._descriptors import check_open, number_of
 
 TYPE_CHECKING = False
@@ -99,7 +99,7 @@ class Operation(Suspension):
 
     def _failed(self, error: Exception) -> None:
         """Wait once more if that is what the error says, else throw it."""
-        error.__traceback__ = None
+        set_traceback(error, None)
         wants = self._writing if isinstance(error, (BlockingIOError, InterruptedError)) else _wants(error)
         if wants is None:
             self._fail(error)

@@ -24,6 +24,7 @@ from trampoline._base import (
     kinds,
     no_entry,
     promptly,
+    set_traceback,
 )
 from trampoline._pycollecting import between_turns
 from trampoline._pyfollowing import Following
@@ -41,6 +42,7 @@ from trampoline._pyresume import (
     caught,
     resume_specially,
     returned,
+    without_ours,
 )
 from trampoline._pytogether import hand_out
 
@@ -193,8 +195,11 @@ class Turns(Following):
                         if special or isinstance(raised, TailCall):
                             outcome, got = caught(raised)
                         else:
-                            raised.__traceback__ = raised.__traceback__.tb_next  # without this frame
                             outcome, got = ERROR, raised
+                            try:
+                                set_traceback(raised, raised.__traceback__.tb_next)  # without this frame
+                            except Exception:  # there was no memory for one, or its class has an attribute of that name
+                                without_ours(raised)
                         break
                     kind = type(got)
                     if kind is GeneratorType:
@@ -225,9 +230,14 @@ class Turns(Following):
                     if p._levels is not None:
                         p._levels.same_turn()
                 if not outcome:  # CALL
-                    stack = p._stack = (top, stack)
-                    top = p._top = got
-                    got = None
+                    try:
+                        stack = p._stack = (top, stack)
+                    except MemoryError as raised:  # it goes to who wanted to make the call
+                        let_go, got = got, set_traceback(raised, None)
+                        p._special |= THROWING
+                    else:
+                        top = p._top = got
+                        got = None
                 elif outcome == VALUE and stack:
                     let_go = top
                     top, stack = stack
@@ -353,29 +363,6 @@ class Turns(Following):
     def _is_next(self, entry):
         """Return whether `entry`, the first of our own queue, is a pseudothread of ours and can go on."""
         return type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self
-
-    def _recover(self, entry, error):
-        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
-        if type(entry) is Pseudothread and entry._trampoline is self:
-            own = type(self._queue) is Queue
-            if entry._state == QUEUED or entry._state == TAKEN and not own:
-                self._put_back(entry, own)
-            elif entry._state == RUNNING or entry._state == TAKEN:
-                entry._end(error, ERROR)
-                hand_out(entry)
-            elif entry._state == ENDED and type(entry._joiners) is dict:
-                hand_out(entry)
-
-    def _put_back(self, entry, own):
-        """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
-        queue = self._queue._entries if own else self._queue
-        try:
-            taken = not any(other is entry for other in queue)
-        except Exception:
-            return
-        if taken:
-            entry._state = QUEUED if own else TAKEN
-            getattr(queue, "appendleft", queue.append)(entry)
 
 
 def _nothing():

@@ -7,7 +7,7 @@ from contextlib import suppress
 from sys import maxsize
 from weakref import WeakKeyDictionary, ref
 
-from trampoline._base import describe, promptly, resumed
+from trampoline._base import describe, promptly, resumed, set_traceback
 from trampoline._core import core
 from trampoline._operations import AGAIN, ConnectionLost, Operation, buffer_of, count_of, is_loss, prepare
 
@@ -132,7 +132,7 @@ class _Write(Operation):
         try:
             sent = file.send(data)
         except Exception as error:
-            error.__traceback__ = None  # which holds this frame
+            set_traceback(error, None)  # which holds this frame
             self._begun = error
             return NotImplemented
         if sent < len(data):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 
-from trampoline._base import no_coroutine
+from trampoline._base import get_context, no_coroutine, set_context
 from trampoline._core import core
 from trampoline._guest import Guest
 
@@ -56,11 +56,11 @@ async def run(coroutine: AnyCoroutine[T]) -> T:
     if failure is None:
         value: T = root.result()
         return value
-    context = failure.__context__
+    context = get_context(failure)
     try:
         raise failure
     finally:
-        failure.__context__ = context
+        set_context(failure, context)
         del failure, context, root, guest
 
 
