@@ -209,7 +209,7 @@ def meaning_of(got: object) -> int:
 
 def no_coroutine(where: str, value: Any) -> TypeError:
     """Return the TypeError for what is no coroutine."""
-    function = value
+    function: Any = value
     while type(function) is partial:
         function = function.func
     flags = getattr(getattr(getattr(function, "__wrapped__", function), "__code__", None), "co_flags", 0)  # that of a consumer, too
