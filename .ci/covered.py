@@ -7,8 +7,9 @@ it leaves in the .c: one was run if the first C line after such a comment was. C
 runs Python at every line of it, in the middle of what no other thread, signal handler or garbage collection may see half done; the suite
 crashes.
 
-The suite runs on both cores, and then what uses the public names on the core in Python, where there is no other. Uncovered lines have their
-reason in `.ci/uncovered.toml`, with the function in which they stand; what has none is an error, and so is less than 97 %.
+The suite runs on both cores, and then what uses the public names on the core in Python, where there is no other. What free-threaded CPython
+ran in the folder `free_threaded` beside FOLDER counts, too: elsewhere the compiler leaves out what is for it alone. Uncovered lines have
+their reason in `.ci/uncovered.toml`, with the function in which they stand; what has none is an error, and so is less than 97 %.
 
     python .ci/covered.py FOLDER --again    report once more what was measured last
 """
@@ -129,6 +130,10 @@ def ran(tests, **more):
 def keep(folder, passed):
     """Keep for `report()` what was measured."""
     measured = {**of_c(folder), **of_python()}
+    free = folder.parent / "free_threaded"
+    for name, (run, missing) in (of_c(free) if free.is_dir() else {}).items():
+        known = measured.get(name, (set(), set()))
+        measured[name] = known[0] | run, (known[1] | missing) - known[0] - run
     files = {name: [sorted(run), sorted(missing)] for name, (run, missing) in measured.items()}
     Path("measured.json").write_text(json.dumps({"passed": passed, "files": files}))
 

@@ -1,5 +1,7 @@
 /* Refuse one allocation of those that the C core makes, itself or by what it calls in CPython, and none that the interpreter makes as it runs
-Python code: CPython 3.12 itself crashes, or loses errors, where its own are refused. `no_memory.py` loads it. Linux with glibc. */
+Python code: CPython 3.12 itself crashes, or loses errors, where its own are refused. `no_memory.py` loads it. Linux with glibc.
+
+Nor, where there is no GIL, that of the items in PyList_New(), which then frees what it never set: gh-152125, in CPython 3.13t. */
 #define _GNU_SOURCE
 #include <Python.h>
 #include <dlfcn.h>
@@ -15,6 +17,9 @@ static int ours(void) {
     int many = backtrace(frames, 40);
     for (int i = 2; i < many; i++) {
         if (!dladdr(frames[i], &info)) continue;
+#ifdef Py_GIL_DISABLED
+        if (info.dli_sname != NULL && strcmp(info.dli_sname, "PyList_New") == 0) return 0;
+#endif
         if (info.dli_fname != NULL && strstr(info.dli_fname, "_ctrampoline") != NULL) return 1;
         if (info.dli_sname != NULL && strcmp(info.dli_sname, "_PyEval_EvalFrameDefault") == 0) return 0;
     }

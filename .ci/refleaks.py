@@ -16,6 +16,7 @@ from _pytest.runner import runtestprotocol
 from trampoline._base import kinds
 
 RUNS, COUNTED = 6, 3
+FILLS = 1000  # runs after which what is kept to be used again, or until there is more of it, is as much as it gets
 leaking = []
 known = set(kinds)
 
@@ -58,6 +59,19 @@ def repeated(item):
     return more(counts)
 
 
+def filled(item):
+    """Return the same where it is all full, at the latest after so many runs."""
+    growth = [1]
+    for number in range(FILLS):
+        if min(growth) <= 0:
+            break
+        if number % 100:
+            again(item)
+        else:
+            growth = repeated(item)
+    return growth
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item, nextitem):
     """Run it several times, and then as ever."""
@@ -65,8 +79,8 @@ def pytest_runtest_protocol(item, nextitem):
     function = getattr(item, "function", None)
     if function is not None and not getattr(function, "is_hypothesis_test", False):
         again(item)
-        if time.monotonic() - began < 2 and min(repeated(item)) > 0:  # perhaps a cache that fills: once more
-            growth = repeated(item)
+        if time.monotonic() - began < 2 and min(repeated(item)) > 0:  # perhaps something that fills: when it is full once more
+            growth = filled(item)
             if min(growth) > 0:
                 leaking.append((item.nodeid, growth))
         item._initrequest()

@@ -179,6 +179,7 @@ cdef extern from "_guard.h":
     size_t ct_size "ct_load"(size_t*) noexcept
     PyObject* ct_pointer "ct_load"(PyObject**) noexcept
     void ct_set_size "ct_store"(size_t*, size_t) noexcept
+    void ct_set_flag "ct_store"(bint*, bint) noexcept
     void ct_count(int*, int) noexcept
     PyObject* ct_swap(PyObject**, PyObject*) noexcept
     void ct_put(PyObject**, PyObject*) noexcept

@@ -12,7 +12,10 @@ cdef class Channel:
 
     __class_getitem__ = classmethod(GenericAlias)
 
-    def __cinit__(self, size, /):
+    def __cinit__(self, *given, **keywords):
+        if len(given) != 1 or keywords:
+            raise wrong_size()
+        size = given[0]
         self.room = -1 if size is None else counted("Channel()", size)
         self.items = Queue.__new__(Queue)
         self.items.of_values = True

@@ -145,7 +145,7 @@ cdef class Collector:
     @property
     def timeline(self):
         """None, or the events as a list of (kind, pseudothread's number, node, start, duration): 'run' a resume, 'wait' the time before."""
-        return [event_of(&self.events[number]) for number in range(min(self.happened, self.room))] if self.room else None
+        return events_of(self) if self.room else None
 
     @property
     def timeline_dropped(self):
@@ -254,21 +254,41 @@ cdef inline long long last_turn(Collector collector) noexcept:
     return -1 if collector.inside else collector.turn
 
 
+cdef list events_of(Collector collector):
+    """Return the events up to now. Another thread may note more meanwhile, which takes their place away: so they are copied."""
+    cdef size_t number, many
+    cdef Event* events
+    ct_lock(<PyObject*>collector)
+    many = min(collector.happened, collector.room)
+    events = <Event*>PyMem_Malloc((many or 1) * sizeof(Event))
+    if events != NULL and many:
+        memcpy(events, collector.events, many * sizeof(Event))
+    ct_unlock(<PyObject*>collector)
+    if events == NULL:
+        raise MemoryError
+    try:
+        told = [event_of(&events[number]) for number in range(many)]
+    finally:
+        PyMem_Free(events)
+    return told
+
+
 cdef tuple event_of(Event* event):
     return "wait" if event.waited else "run", event.number, <object>event.node, event.start, event.duration
 
 
 cdef void note_event(Collector collector, bint waited, Levels* levels, PyObject* node, long long start, long long duration) noexcept:
     cdef size_t number = collector.happened
-    cdef Event* events
-    collector.happened += 1
-    if number >= collector.room:
-        return
-    if number & (number - 1) == 0:  # a power of two: so many there is room for
-        events = <Event*>PyMem_Realloc(collector.events, (number * 2 if number else 1) * sizeof(Event))
+    cdef Event* events = collector.events
+    ct_lock(<PyObject*>collector)
+    if number < collector.room and number & (number - 1) == 0:  # a power of two: so many there is room for
+        events = <Event*>PyMem_Realloc(events, (number * 2 if number else 1) * sizeof(Event))
         if events == NULL:
             collector.room = number
-            return
-        collector.events = events
-    Py_INCREF(<object>node)
-    collector.events[number] = Event(node, levels.number, start, duration, waited)
+        else:
+            collector.events = events
+    if number < collector.room:
+        Py_INCREF(<object>node)
+        events[number] = Event(node, levels.number, start, duration, waited)
+    collector.happened = number + 1
+    ct_unlock(<PyObject*>collector)

@@ -12,6 +12,7 @@ a `try`: Cython would then leave the error that our caller handles in the corout
 
 cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.string cimport memcpy
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
 from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
@@ -25,13 +26,14 @@ from functools import update_wrapper
 from time import monotonic as _monotonic
 from types import GenericAlias
 
-from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, exception_of, has_begun
+from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
-from trampoline._base import no_entry, no_result, place_of, without_frames, yield_itself
+from trampoline._base import no_entry, no_result, place_of, yield_itself
+from trampoline._errors import exception_of, without_frames
 from trampoline._traces import note_on
-from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel
+from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
-from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 __all__ = [
     "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
@@ -57,6 +59,7 @@ cdef str word_untaken = "_untaken", word_taken = "taken"
 cdef str word_keeper = "_keeper", word_waits_for = "waits_for", word_jump = "jump", word_throws = "_throws_at_once"
 cdef str word_reactor = "reactor", word_failed = "_failed", word_end = "_end", word_host = "_host"
 cdef str word_posted = "_posted", word_poll_after_pause = "_poll_after_pause", word_dispatch = "_dispatch", word_note_vain = "_note"
+cdef str word_sweep = "_sweep"
 cdef tuple nothing = ()
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
@@ -215,7 +218,8 @@ cdef class BaseTrampoline:
     def stop(self):
         """End `run()` after the current turn. What is queued stays queued. From any thread."""
         ct_lock(<PyObject*>self)
-        self.running = self.alone = False
+        ct_set_flag(&self.running, False)
+        self.alone = False
         ct_unlock(<PyObject*>self)
         leave(wake_up(self))
 
@@ -225,7 +229,7 @@ cdef class BaseTrampoline:
 
     @_running.setter
     def _running(self, value):
-        self.running = value
+        ct_set_flag(&self.running, value)
 
     @property
     def _thread(self):
@@ -341,7 +345,7 @@ cdef class BaseTrampoline:
             ct_unlock(<PyObject*>queue)
 
 
-call = ct_make_call(is_coroutine, no_coroutine, exception_of, __name__)
+call = ct_make_call(is_coroutine, no_coroutine, exception_of, "trampoline")
 
 
 include "_listed.pxi"
@@ -351,7 +355,7 @@ include "_running.pxi"
 
 
 cdef check_overridden(BaseTrampoline t):
-    t.overridden = type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ())
+    ct_set_flag(&t.overridden, type(t).schedule is not base_schedule or "schedule" in getattr(t, "__dict__", ()))
 
 
 include "_making.pxi"

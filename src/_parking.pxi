@@ -137,24 +137,17 @@ cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
 
 
 cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
-    """Return whether it was still there."""
-    if CT_FREE_THREADED:
-        return take_from_list(t.handing, p)
-    for index in range(len(t.handing)):
-        if t.handing[index] is p:
-            del t.handing[index]
-            return True
-    return False
-
-
-cdef bint take_from_list(list several, one) except -1:
-    """The same in one step."""
+    """Return whether it was still there. No error is made on the way: for that there may be no memory."""
+    cdef bint found = False
+    ct_lock(<PyObject*>t)
     try:
-        several.remove(one)
-    except ValueError:
-        found = False
-    else:
-        found = True
+        for index in range(len(t.handing)):
+            if t.handing[index] is p:
+                del t.handing[index]
+                found = True
+                break
+    finally:
+        ct_unlock(<PyObject*>t)
     return found
 
 

@@ -3,6 +3,10 @@
 What `Trampoline._wait()`, `Reactor.poll()` and `Reactor.dispatch()` do is done here, and explained there. Part of `_ctrampoline.pyx`.
 """
 
+cdef enum:
+    POLLS = 16  # from one look at the time to the next, where each poll waits for 50 ms at most
+    SWEEP = 500_000_000  # nanoseconds between two looks for closed files while there are events
+
 cdef object wait_in_python
 cdef double MOMENT
 
@@ -56,6 +60,9 @@ cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
             failure = ct_fetch()
         elif count == 0 and left > PAUSE:
             failure = poll_after_pause(reactor, left, &later)
+    t.polls = t.polls + 1
+    if t.polls >= POLLS and failure == NULL:
+        failure = sweep_in_time(t, reactor)
     t.waker = None
     if t.own is not None:  # somebody may have put another queue in its place
         t.own.waker = None
@@ -95,6 +102,16 @@ cdef PyObject* poll_after_pause(PyObject* reactor, double left, PyObject** later
     later[0] = PyObject_CallMethodOneArg(reactor, <PyObject*>word_poll_after_pause, Py_None if left == Py_HUGE_VAL else seconds)
     Py_DECREF(<object>seconds)
     return ct_fetch() if later[0] == NULL else NULL
+
+
+cdef PyObject* sweep_in_time(BaseTrampoline t, PyObject* reactor) noexcept:
+    """Have closed files looked for, if it is time to. Return an error or NULL."""
+    cdef long long now = ct_now()
+    t.polls = 0
+    if now < t.sweep_at:
+        return NULL
+    t.sweep_at = now + SWEEP
+    return dropped(PyObject_CallMethodNoArgs(reactor, <PyObject*>word_sweep))
 
 
 cdef PyObject* dispatch_later(BaseTrampoline t, PyObject* events) noexcept:

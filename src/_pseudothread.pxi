@@ -100,12 +100,12 @@ cdef class Pseudothread:
             ct_yield()
             ct_lock(<PyObject*>t)
         cdef char state = self.state
-        cdef bint given = (self.special & PROMPTLY) != 0
         if state == ENDED or state == RUNNING:
             ct_unlock(<PyObject*>t)
             if state == RUNNING:
                 raise self._misuse("close")
             return
+        cdef bint given = (self.special & PROMPTLY) != 0
         held, self.value = self.value, NULL
         if state == PARKED:
             unlink(t, self)
@@ -199,7 +199,11 @@ cdef class Pseudothread:
         lowest = root(self)
         if lowest is not None:
             return name_of(lowest)
-        return give(detail_of(self, NAME))  # another thread has just ended it
+        for _ in range(1000 if CT_FREE_THREADED else 0):  # another thread is just ending it
+            if state_of(self) == ENDED:
+                break
+            ct_yield()
+        return give(detail_of(self, NAME))
 
     @property
     def waits_for(self):

@@ -48,7 +48,7 @@ cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noex
     """Queue a new pseudothread, by way of `schedule` where that is overridden, and say what was started. Return an error or NULL."""
     cdef PyObject* failure
     cdef PyObject* top
-    if not t.overridden:
+    if not ct_flag(&t.overridden):
         failure = go_on(t, p)
         if failure == NULL:
             Py_INCREF(p)

@@ -16,7 +16,10 @@ cdef class VirtualClock:
     that has a `jump(when)` is one. TypeError and ValueError for what are no seconds.
     """
 
-    def __init__(self, start=0.0, *, patience=0.0):
+    def __init__(self, *given, **keywords):
+        if len(given) > 1 or not keywords.keys() <= ({"patience"} if given else {"start", "patience"}):
+            raise wrong_start()
+        start, patience = given[0] if given else keywords.get("start", 0.0), keywords.get("patience", 0.0)
         self.shown, self.quiet = seconds_of("VirtualClock()", start), seconds_of("the patience of VirtualClock()", patience)
 
     def __call__(self):

@@ -29,7 +29,7 @@ static PyObject *ct_knock;  /* the method of the reactor */
 static Py_ssize_t ct_read_file, ct_read_nbytes, ct_read_pseudothread, ct_read_watched, ct_read_to_write;
 static Py_ssize_t ct_write_file, ct_write_data, ct_write_begun;
 static Py_ssize_t ct_reactor_files, ct_reactor_waits, ct_reactor_due, ct_reactor_vain, ct_reactor_timers, ct_reactor_epoll;
-static Py_ssize_t ct_watched_file, ct_watched_mask, ct_watched_reading;
+static Py_ssize_t ct_watched_file, ct_watched_mask, ct_watched_reading, ct_watched_gives_data;
 
 #if defined(__linux__) && !CT_FREE_THREADED
 
@@ -66,7 +66,8 @@ static int ct_know_reactor(PyObject *reactor, PyObject *watched) {
         || ct_offset(reactor, "_due", &ct_reactor_due) || ct_offset(reactor, "_vain", &ct_reactor_vain)
         || ct_offset(reactor, "_timers", &ct_reactor_timers) || ct_offset(reactor, "_epoll", &ct_reactor_epoll)
         || ct_offset(watched, "file", &ct_watched_file) || ct_offset(watched, "mask", &ct_watched_mask)
-        || ct_offset(watched, "reading", &ct_watched_reading) || (ct_knock = PyObject_GetAttrString(reactor, "knock")) == NULL) return -1;
+        || ct_offset(watched, "reading", &ct_watched_reading) || ct_offset(watched, "gives_data", &ct_watched_gives_data)
+        || (ct_knock = PyObject_GetAttrString(reactor, "knock")) == NULL) return -1;
     ct_watched_type = (PyTypeObject *)Py_NewRef(watched);
     ct_reactor_type = (PyTypeObject *)Py_NewRef(reactor);
     return 0;
@@ -99,7 +100,8 @@ static int ct_refers_to(PyObject *reference, PyObject *file) {
 #endif
 }
 
-/* Return what our own reactor has of a socket that is registered to be read from and that nobody reads from, borrowed, or NULL. */
+/* Return what our own reactor has of a socket that is registered to be read from, that is known to give data, and that nobody reads from,
+   borrowed, or NULL. */
 static PyObject *ct_watched_of(PyObject *reactor, PyObject *socket) {
     PyObject *files, *number, *watched = NULL;
     if (Py_TYPE(reactor) != ct_reactor_type || socket == NULL || Py_TYPE(socket) != ct_socket_type) return NULL;
@@ -109,7 +111,8 @@ static PyObject *ct_watched_of(PyObject *reactor, PyObject *socket) {
         Py_DECREF(number);
     }
     if (watched == NULL || Py_TYPE(watched) != ct_watched_type || !ct_refers_to(ct_slot(watched, ct_watched_file), socket)
-        || ct_slot(watched, ct_watched_reading) != Py_None || !(ct_whole(ct_slot(watched, ct_watched_mask)) & EPOLLIN)) {
+        || ct_slot(watched, ct_watched_reading) != Py_None || ct_slot(watched, ct_watched_gives_data) != Py_True
+        || !(ct_whole(ct_slot(watched, ct_watched_mask)) & EPOLLIN)) {
         PyErr_Clear();
         return NULL;
     }

@@ -101,6 +101,12 @@ cdef int write_at_once(PyObject* writing, PyObject** sent) noexcept:
     return how
 
 
+def _spend(int count):
+    """Count what `at_once()` did in Python as so many more, for this thread's turn."""
+    global ct_promptly
+    ct_promptly -= count
+
+
 def _dispatch(reactor, events):
     """Tell who waits for files that those are ready. Return whether that was in vain, as nobody let it be known that there is no more."""
     cdef bint vain = len(events) > 0

@@ -109,6 +109,19 @@ def test_a_socket_that_is_closed_while_it_is_waited_for(inside, seconds):
     inside(main())
 
 
+def test_a_socket_that_other_code_of_the_loop_closes(inside):
+    async def main():
+        ours, theirs = pair()
+        asyncio.get_running_loop().call_later(0.2, ours.close)
+        with theirs, pytest.raises(OSError, match="closed"):
+            await aio.run(reads(ours))
+
+    def reads(sock):
+        yield nonblocking_read(sock)
+
+    inside(main())
+
+
 def test_a_read_is_given_up_and_made_again(inside):
     def main():
         ours, theirs = pair()

@@ -1,6 +1,7 @@
 """Deadlock: when `run()` raises it and when it waits, and what it says of each pseudothread."""
 
 import copy
+import math
 import pickle
 import re
 import threading
@@ -11,7 +12,7 @@ from simulated import ByHand, Jumping
 from wires import pair
 
 import trampoline
-from trampoline import Deadlock, in_thread, nonblocking_read, sleep
+from trampoline import Deadlock, gather, in_thread, nonblocking_read, sleep, timeout
 
 
 class Lock(trampoline.Suspension):
@@ -46,6 +47,18 @@ async def inner(lock):
 def line_of(function, more=1):
     """Return what Python's tracebacks say of the place where `function` stands."""
     return f'  File "{__file__}", line {function.__code__.co_firstlineno + more}, in {function.__qualname__}'
+
+
+@pytest.mark.parametrize("name", ["timeout", "gather"])
+def test_what_stands_in_a_wait_of_ours_shows_the_name_by_which_that_is_called(core, name):
+    wait = {"timeout": lambda: timeout(math.inf, waits(Lock("a"))), "gather": lambda: gather(waits(Lock("a")))}[name]
+    with core.Waiting() as t:
+        t.add(calls(wait()))
+        with pytest.raises(Deadlock) as caught:
+            t.run()
+    named = re.findall(r"^  File .*, in (\w+)$", str(caught.value), re.MULTILINE)
+    assert named[:2] == ["calls", name]
+    assert set(named) == {"calls", name, "waits"}
 
 
 def test_it_lists_each_pseudothread_with_its_stack_and_what_it_waits_for(core):

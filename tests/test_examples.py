@@ -245,12 +245,14 @@ def original():
 
 
 def test_the_port_of_an_asyncio_program(environment, original):
-    """The program and its port print the same."""
+    """The program and its port print the same; on a busy machine a later answer may overtake, in either, as they are only 0.1 s apart."""
     port = run(environment, "ported_to_trampoline.py")
     assert original.returncode == 0  # what asyncio says of a handler that it cancels at the end (3.11) is its own
     assert (port.returncode, port.stderr) == (0, "")
     assert original.stdout.splitlines()[-1] == "29"
-    assert port.stdout == original.stdout
+    lines, wanted = port.stdout.splitlines(), original.stdout.splitlines()
+    assert sorted(lines[:3]) == sorted(wanted[:3])
+    assert lines[3:] == wanted[3:]
 
 
 def test_the_thumbnails_of_the_pep(tmp_path):

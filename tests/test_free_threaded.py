@@ -3,104 +3,19 @@ elsewhere they take turns as quickly as they can; and there `import trampoline` 
 
 import subprocess
 import sys
-import sysconfig
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 
 import pytest
+from crowds import FREE, ROUNDS, THREADS, Server, Station, at_once, pause
 
 import trampoline
-
-FREE = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-THREADS = 4
-ROUNDS = 100 if FREE else 60
 
 
 @pytest.fixture(autouse=True)
 def _quickly(quick_switches):
     pass
-
-
-def pause():
-    """Let the others go on: with the interpreter's lock whoever looks again and again keeps it."""
-    time.sleep(0 if FREE else 0.0002)
-
-
-def at_once(*acts):
-    """Call each on a thread of its own, all begun at the same time. Raise what one of them raises."""
-    errors, gate = [], threading.Barrier(len(acts))
-
-    def call(act):
-        gate.wait()
-        try:
-            act()
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=call, args=(act,)) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
-
-
-def not_in_python(core):
-    """Skip a test that the core in Python does not pass each time, a fault of it that docs/scaling.md names."""
-    if core.name == "python":
-        pytest.skip("an open fault: the core in Python now and then loses a race of throw() or close() with the run loop, docs/scaling.md")
-
-
-class Station(trampoline.Suspension):
-    """Parks whoever yields it, and lets threads have them, each of them all."""
-
-    external = True
-
-    def __init__(self):
-        self.waiting = []
-
-    def suspend(self, pseudothread):
-        """Let it be seen."""
-        self.waiting.append(pseudothread)
-
-    def withdraw(self, pseudothread):
-        """Nothing is kept."""
-
-
-class Server:
-    """A trampoline that runs on a thread of its own until it is left."""
-
-    def __init__(self, core):
-        self.t, self.errors, self.over = core.Waiting(), [], False
-        self.thread = threading.Thread(target=self.run)
-
-    def turn(self):
-        while not self.over:
-            yield trampoline.sleep(0.001)
-
-    def run(self):
-        while not self.over:
-            try:
-                self.t.run()
-            except BaseException as error:
-                self.errors.append(error)
-                raise
-
-    def __enter__(self):
-        self.t.add(self.turn())
-        self.thread.start()
-        return self.t
-
-    def __exit__(self, kind, error, traceback):
-        self.over = True
-        self.thread.join()
-        with self.t:
-            if error is None:
-                self.t.run()
-        assert self.errors == []
 
 
 @pytest.mark.skipif(not FREE, reason="this CPython has the lock always")
@@ -159,7 +74,6 @@ def test_of_those_that_resume_one_succeeds(core):
 
 
 def test_a_deadline_and_those_that_throw_give_one_outcome(core):
-    not_in_python(core)
     outcomes = Counter()
 
     def sleeps(n):
@@ -191,7 +105,6 @@ def test_a_deadline_and_those_that_throw_give_one_outcome(core):
 
 
 def test_each_is_closed_once(core):
-    not_in_python(core)
     station, ended, errors = Station(), Counter(), Counter()
 
     def waits(n):
@@ -226,6 +139,49 @@ def test_each_is_closed_once(core):
             at_once(*[closes] * THREADS)
     assert set(ended.values()) == {1}
     assert len(ended) == 2 * 10 * (ROUNDS // 10)
+
+
+def test_who_joins_is_told_though_others_close_or_throw(core):
+    told = Counter()
+
+    def child(n):
+        while True:
+            yield trampoline.sleep(0)
+
+    def joins(n):
+        while True:
+            try:
+                yield started[n]
+            except KeyError:  # from a thread
+                continue
+            except RuntimeError:  # closed before it had a result
+                told[n] += 1
+                return
+
+    def gathers():
+        with suppress(RuntimeError):
+            yield trampoline.gather(*(joins(n) for n in range(10)))
+        told["all"] += 1
+
+    def closes():
+        for p in started:
+            while not p.done:
+                with suppress(RuntimeError):  # it is running
+                    p.close()
+            for parent in parents:
+                with suppress(RuntimeError):
+                    parent.throw(KeyError("now"))
+
+    with Server(core) as t:
+        for _ in range(ROUNDS // 10):
+            told.clear()
+            started = [t.add(child(n)) for n in range(10)]
+            parents = [t.add(joins(n)) for n in range(10) for _ in range(2)]
+            gathering = t.add(gathers())
+            at_once(*[closes] * THREADS)
+            while not all(p.done for p in (*parents, gathering)):
+                pause()
+            assert told == {"all": 1, **dict.fromkeys(range(10), 3)}
 
 
 def test_whoever_looks_may(core):
@@ -267,7 +223,6 @@ def test_whoever_looks_may(core):
 
 def test_what_a_channel_holds_is_had_once(core):
     """While others throw into whoever waits at it."""
-    not_in_python(core)
     channel, had, put = core.Channel(2), [], []
 
     def puts(first):

@@ -220,6 +220,23 @@ def test_what_is_thrown_in_and_what_closing_raises(t, log, kind):
         assert type(caught.value) is KeyError
 
 
+def test_finally_blocks_that_wait_are_an_error_in_a_timeout_too(t):
+    """For they are closed, which the callee of a timeout() is not."""
+
+    def waits_in_the_end():
+        try:
+            yield sleep(10)
+        finally:
+            yield sleep(1)
+
+    p = t.spawn(timeout(1, gather(waits_in_the_end(), waits_in_the_end())))
+    t.run()
+    with pytest.raises(Exception, match="2 errors" if GROUPS else "ignored GeneratorExit") as caught:
+        p.result()
+    for error in caught.value.exceptions if GROUPS else [caught.value]:
+        assert "ignored GeneratorExit" in str(error)
+
+
 def test_an_interruption_of_a_gather_that_has_not_begun_closes_its_coroutines(t, log):
     with pytest.raises(TimeoutError):  # and no warning that a coroutine "was never awaited"
         outcome(t, waits(timeout(0, gather(native(1), log.gives(2)))))

@@ -9,6 +9,7 @@ import time
 import weakref
 
 import pytest
+from conftest import let_go
 from coroutines import returned, waits
 from hosts import fails, spins
 from simulated import ByHand
@@ -299,9 +300,11 @@ def test_nothing_is_kept_alive(core):
         t.step()
         t.queue.append(bool)
         t.step()
+        let_go()
         assert p() is None
         del t
         gc.collect()
+        let_go()
         assert alive() is None
     finally:
         gc.enable()

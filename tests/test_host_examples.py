@@ -55,7 +55,7 @@ def display(environment):
 @pytest.mark.skipif(importlib.util.find_spec("tkinter") is None, reason="this Python has no tkinter")
 @pytest.mark.skipif(sys.platform == "win32", reason="X servers are for POSIX")
 def test_tk(environment):
-    pytest.importorskip("tkinter", reason="this Python has a tkinter without Tk")
+    pytest.importorskip("tkinter", reason="this Python has a tkinter without Tk", exc_type=ImportError)
     with display(environment) as shown:
         command = [sys.executable, "-W", "error", str(EXAMPLES / "in_tk.py"), "--port", "0"]
         process = subprocess.Popen(command, env=shown, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

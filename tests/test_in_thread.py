@@ -1,6 +1,7 @@
 """Functions that block, on threads of the trampoline's pool: `in_thread()`. What they return or raise comes back between two turns."""
 
 import gc
+import os
 import threading
 import weakref
 
@@ -267,3 +268,39 @@ print("ended")
 @pytest.mark.parametrize("drop", ["t = None", "t.close()", "pass"])
 def test_a_trampoline_that_is_let_go_while_a_thread_is_busy(core, drop):
     assert run_script(core, LEFT.format(drop=drop)) == (0, "ended\n", "")
+
+
+FORK = """
+import os, time, warnings
+from trampoline import in_thread, sleep, timeout
+
+def waits():
+    try:
+        return (yield in_thread(time.sleep, 0.3))
+    except RuntimeError as error:
+        return error
+
+def root():
+    assert (yield in_thread(sum, [1, 2])) == 3  # the pool is made
+    p = t.add(waits())
+    yield sleep(0.01)
+    warnings.simplefilter("ignore")  # CPython warns of a fork where there are threads
+    number = os.fork()
+    assert (yield timeout(30, in_thread(sum, [3, 4]))) == 7
+    got = yield timeout(30, p)
+    if number:
+        assert got is None, got
+        print(os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+    else:
+        assert "was begun before a fork" in str(got), got
+        os._exit(42)
+
+with core.Waiting() as t:
+    t.add(root())
+    t.run()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() on this system")
+def test_after_a_fork_the_child_has_threads_of_its_own_and_nobody_waits_for_the_parents(core):
+    assert run_script(core, FORK) == (0, "42\n", "")

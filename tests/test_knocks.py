@@ -298,6 +298,8 @@ with core.Waiting() as t:
     del t._wait
     {then}
 print(p.done, t.running)
+ours.close()
+theirs.close()
 """
 WAITS = {
     "sleep": "sleep(1e6)",

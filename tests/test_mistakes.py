@@ -4,13 +4,16 @@ import asyncio
 import copy
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from coroutines import value
 
+import trampoline
 from trampoline import (
     Event,
     Lock,
@@ -91,6 +94,47 @@ def test_a_map_in_that_is_yielded_as_a_whole(core, how):
 def test_a_class_for_a_clock(core):
     with pytest.raises(TypeError, match=r"^Trampoline\(\) takes a clock .*, not <class .*VirtualClock'>: write clock=VirtualClock\(\)"):
         core.Trampoline(clock=VirtualClock)
+
+
+NOT_CALLED = {"accelerated", "Reactor", "dump_on_signal"}  # one is no function, the others would open descriptors and set a handler
+TAKE_ANYTHING = {"ConnectionLost", "ChannelClosed"}  # as exceptions do
+CALLED = [name for name in trampoline.__all__ if name not in NOT_CALLED | TAKE_ANYTHING]
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_wrong_arguments_are_refused_by_the_public_name(core, name):
+    made = getattr(core, name, None) or getattr(core.module, name, None) or getattr(trampoline, name)
+    texts = []
+    for given, keywords in ((), {}), (range(12), {}), ((), {"nonsense": 1}), (range(12), {"nonsense": 1}):
+        try:
+            made(*given, **keywords)
+        except (TypeError, ValueError) as error:
+            texts.append(str(error))
+    assert len(texts) >= 2
+    for text in texts:
+        assert re.search(rf"\b{name}\b", text)
+        assert not re.search(r"\b(?<!\.)_|__cinit__|Layer|Base|_ctrampoline", text)
+
+
+def test_a_trampoline_takes_only_keywords(core):
+    class Mine(core.Waiting):
+        pass
+
+    for made, name in (core.Waiting, "Trampoline"), (Mine, "Mine"):
+        only = rf"^{name}\(\) takes only keywords, reactor, clock and profile, not "
+        with pytest.raises(TypeError, match=only + "5$"):
+            made(5)
+        with pytest.raises(TypeError, match=only + "<generator .*>: add\\(\\) takes coroutines$"):
+            made(value(1), clock=None)
+        with pytest.raises(TypeError, match=only + "timeout=\\.\\.\\.$"):
+            made(clock=None, timeout=5)
+    assert str(inspect.signature(trampoline.Trampoline)).startswith("(*, reactor: ")
+
+
+@pytest.mark.parametrize("method", ["add", "schedule", "spawn", "stop", "close", "step", "snapshot", "print_stacks", "fileno"])
+def test_methods_are_refused_by_the_name_of_the_class_or_their_own(core, method):
+    with pytest.raises(TypeError, match=rf"^(Trampoline\.)?{method}\(\) "):
+        getattr(core.Waiting(), method)(nonsense=1)
 
 
 @pytest.mark.parametrize("made", ["coroutine", "future"])

@@ -254,6 +254,15 @@ MISUSES = [
     lambda t, c: run_with(t, waiting(closed(t))),
     lambda t, c: joins_itself(t),
     lambda t, c: c.Pseudothread(),
+    *(lambda t, c, given=given: c.module.Channel(*given) for given in ((), (1, 2))),
+    *(lambda t, c, given=given: c.module.Channel(**given) for given in ({"size": 1}, {"nonsense": 1})),
+    *(lambda t, c, given=given: c.module.VirtualClock(*given) for given in ((1, 2), ("text",))),
+    *(lambda t, c, given=given: c.module.VirtualClock(**given) for given in ({"nonsense": 1}, {"patience": -1})),
+    lambda t, c: c.module.VirtualClock(1, start=2),
+    lambda t, c: c.Trampoline(5),
+    lambda t, c: c.Trampoline(value(1)),
+    lambda t, c: c.Trampoline(nonsense=1, reactor=None),
+    lambda t, c: type("Mine", (c.Trampoline,), {})(5),
     lambda t, c: c.Pseudothread(1, two=2),
     *(
         lambda t, c, act=act, what=what: act(what(t))

@@ -8,7 +8,7 @@ import socket
 from contextlib import suppress
 
 import pytest
-from conftest import CORES, load
+from conftest import CORES, REFERENCE_COUNTS, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wires import LIMIT, Counting, descriptors, pair, reset
@@ -145,7 +145,7 @@ CONNECTIONS = st.fixed_dictionaries(
 
 
 @pytest.mark.parametrize("name", CORES)
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80 if REFERENCE_COUNTS else 20, deadline=None, derandomize=True)
 @given(programs=st.lists(CONNECTIONS, min_size=1, max_size=4))
 def test_random_peers(name, programs):
     before = descriptors()

@@ -7,7 +7,7 @@ import pickle
 import weakref
 
 import pytest
-from conftest import CORES, load
+from conftest import CORES, let_go, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -186,6 +186,7 @@ def test_a_deadline_lets_go_of_what_it_would_have_called(timers):
         gc.collect()
         assert alive() is not None
         end(deadline)
+        let_go()
         assert alive() is None
         assert deadline.when == 1
 

@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 
 import pytest
-from conftest import Park, collect
+from conftest import Park, collect, let_go
 from test_together import Mishap, fails, gives, joins, parks, run
 
 import trampoline
@@ -113,8 +113,10 @@ def test_nothing_is_kept_alive(core):
         run(core, root(token))
         del token
         if sys.version_info >= (3, 11):
+            let_go()
             assert watched() is None
         gc.collect()
+        let_go()
         assert watched() is None
     finally:
         gc.enable()

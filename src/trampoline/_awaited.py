@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from asyncio import CancelledError
 
-from trampoline._base import Suspension, describe, get_traceback, set_traceback
+from trampoline._base import Suspension, describe
 from trampoline._bridge import Bridge, own_codes, without_ours
+from trampoline._errors import get_traceback, set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

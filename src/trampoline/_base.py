@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
-from functools import partial
+from functools import partial, wraps
 from types import (
     AsyncGeneratorType,
     CodeType,
     CoroutineType,
+    FunctionType,
     GeneratorType,
     GetSetDescriptorType,
     MemberDescriptorType,
-    TracebackType,
     coroutine,
 )
 
@@ -46,12 +46,6 @@ promptly = [0]  # how many more there may be in this turn, for the core in Pytho
 kinds: dict[type, int] = {}  # type of a yielded object: VALUE, CALL, WAIT, ADAPT or PROMPT
 core_types: set[type] = set()  # the classes of both cores that are yielded to the trampoline of that core
 _MOST_KINDS = 256  # a program may make types without end
-
-# What an error has, past its class: a frozen dataclass refuses attributes, and others define one of such a name.
-get_traceback: Callable[[BaseException], TracebackType | None] = vars(BaseException)["__traceback__"].__get__
-set_traceback: Callable[[BaseException, TracebackType | None], BaseException] = BaseException.with_traceback
-get_context: Callable[[BaseException], BaseException | None] = vars(BaseException)["__context__"].__get__
-set_context: Callable[[BaseException, BaseException | None], None] = vars(BaseException)["__context__"].__set__
 
 
 class TailCall(BaseException):
@@ -239,35 +233,6 @@ def not_yielded(value: object) -> str:
     return ": write `yield` before it where it is made" if issubclass(type(value), Suspension) or is_coroutine(value) else ""
 
 
-def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None) -> BaseException:
-    """Return the instance that `kind, value, traceback` mean, as in a generator's `throw()`."""
-    if isinstance(kind, BaseException):
-        if value is not None:
-            raise TypeError(f"{where} takes no second value with an exception that is an instance already: {describe(value)}")
-        error = kind
-    elif not isinstance(kind, type) or not issubclass(kind, BaseException):
-        raise TypeError(f"{where} takes an exception, or a class of them, not {describe(kind)}")
-    elif isinstance(value, kind):
-        error = value
-    else:
-        error = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
-        if not isinstance(error, BaseException):
-            raise TypeError(f"{where} takes an exception, but {describe(kind)} makes {describe(error)}")
-    if traceback is None:
-        return error
-    if not isinstance(traceback, TracebackType):
-        raise TypeError(f"{where} takes a traceback as the third part of an error, not {describe(traceback)}")
-    return set_traceback(error, traceback)
-
-
-def without_frames(error: BaseException, frames: int = 1) -> BaseException:
-    """Cut so many entries off the front of the traceback of `error`, which is returned. Where there was no memory for them it has fewer."""
-    traceback = get_traceback(error)
-    for _ in range(frames):
-        traceback = traceback and traceback.tb_next
-    return set_traceback(error, traceback)
-
-
 def describe(value: object) -> str:
     """Return the repr of `value`, or the most of it."""
     try:
@@ -275,6 +240,12 @@ def describe(value: object) -> str:
     except Exception:
         text = object.__repr__(value)
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def named(name: str, function: Any) -> Any:
+    """Return a coroutine function of ours under the name by which the user knows it: stacks and profiles show that."""
+    names = {"co_name": name, "co_qualname": name} if sys.version_info >= (3, 11) else {"co_name": name}
+    return coroutine(FunctionType(function.__code__.replace(**names), function.__globals__, name))
 
 
 def name_of(coroutine: object) -> str:
@@ -347,6 +318,25 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
 def no_result(pseudothread: object) -> RuntimeError:
     """Return the RuntimeError for who wants the result of a pseudothread that was closed."""
     return RuntimeError(f"{pseudothread!r} was closed before it had a result")
+
+
+def checked(init: Any, good: Callable[[Any, Any], bool], wrong: Callable[[], TypeError]) -> Any:
+    """Return an `__init__()` that raises `wrong()` if its positional arguments and its keywords are not `good`, as the core in C does."""
+
+    @wraps(init)
+    def __init__(self: object, /, *given: object, **keywords: object) -> None:
+        if not good(given, keywords):
+            raise wrong()
+        init(self, *given, **keywords)
+
+    return __init__
+
+
+def known_as(name: str, cls: type) -> None:
+    """Have the methods of `cls` say in errors that they are those of the class that its user knows."""
+    for method in vars(cls).values():
+        if type(method) is FunctionType:
+            method.__qualname__ = f"{name}.{method.__name__}"
 
 
 def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:

@@ -14,7 +14,8 @@ from collections.abc import Coroutine
 from contextvars import copy_context
 from types import CodeType
 
-from trampoline._base import VALUE, end_of_call, meaning_of, name_of, without_frames
+from trampoline._base import VALUE, end_of_call, meaning_of, name_of
+from trampoline._errors import without_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -117,6 +117,8 @@ cdef class BaseTrampoline:
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
     cdef double look_at  # when to look next at what waits
+    cdef int polls  # of files, since the last look at the time
+    cdef long long sweep_at  # when to look next for closed files, in nanoseconds
     cdef object any_timers  # from the first deadline on; None if the reactor has its own
     cdef Timers timers  # the same if it is one of ours, else None
     cdef bint virtual  # whether their clock jumps

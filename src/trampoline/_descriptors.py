@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import weakref
 from contextlib import suppress
 
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
     Ready: TypeAlias = Callable[[], object]
 
 
+MOST = 2**31 - 1  # a descriptor's number
+
+
 class Watched:
     """A file that is registered, and who waits for it."""
 
-    __slots__ = ("fd", "file", "identity", "mask", "reading", "writing")
+    __slots__ = ("fd", "file", "gives_data", "identity", "mask", "reading", "writing")
 
     def __init__(self, fd: int, file: Reference | None) -> None:
         self.fd, self.file = fd, file  # the file by a weak reference, None if it is known by its number alone
         self.identity = identity_of(fd) if file is None else None
         self.mask = 0  # for what it is registered
+        self.gives_data = False  # whether it is known to be no socket that listens, and so never has anything to read
         self.reading: Ready | None = None
         self.writing: Ready | None = None
 
@@ -41,7 +46,7 @@ def number_of(file: Any) -> int:
         fd = -1
     if type(fd) is not int:
         raise TypeError(f"the fileno() of {describe(file)} is {describe(fd)}, not a number")
-    if fd < 0:
+    if not 0 <= fd <= MOST:
         raise OSError(errno.EBADF, f"{describe(file)} is closed")
     return fd
 
@@ -60,6 +65,15 @@ def identity_of(fd: int) -> tuple[int, int] | None:
     except OSError:
         raise OSError(errno.EBADF, f"the descriptor {fd} is closed") from None
     return status.st_dev, status.st_ino
+
+
+def is_ready(fd: int, writing: bool) -> bool:
+    """Return whether it can be read (written) without blocking, as far as epoll's opinion can be asked for again."""
+    if not hasattr(select, "epoll"):
+        return True
+    look = select.poll()
+    look.register(fd, select.POLLOUT if writing else select.POLLIN)
+    return bool(look.poll(0))
 
 
 def is_closed(watched: Watched) -> bool:

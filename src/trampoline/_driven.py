@@ -7,8 +7,8 @@ from asyncio import CancelledError
 from contextlib import suppress
 from time import monotonic
 
-from trampoline._base import get_traceback, set_traceback, without_frames
 from trampoline._bridge import without_ours
+from trampoline._errors import get_traceback, set_traceback, without_frames
 from trampoline._onloop import LoopReactor
 from trampoline._trampoline import Layer
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from concurrent.futures import CancelledError, Future
 from functools import partial
 
-from trampoline._base import Suspension, describe, get_context, get_traceback, is_future, resumed, set_context, set_traceback, thrown
+from trampoline._base import Suspension, describe, is_future, resumed, thrown
+from trampoline._errors import get_context, get_traceback, set_context, set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from io import UnsupportedOperation
 from math import inf
 from time import monotonic
 
-from trampoline._base import describe, without_frames
+from trampoline._base import describe
+from trampoline._errors import without_frames
 from trampoline._seconds import seconds_of
 
 TYPE_CHECKING = False
@@ -21,18 +22,16 @@ if TYPE_CHECKING:
     from trampoline._trampoline import Layer
 
 _UNTOLD = 0.01  # seconds to come back in where a reactor of the user's does not tell of its next deadline
-_SWEEP = 1.0  # seconds between two searches for closed files
 
 
 class Host:
     """What a trampoline knows of its host."""
 
-    __slots__ = ("budget", "rung", "swept", "timeout", "until", "watched")
+    __slots__ = ("budget", "rung", "timeout", "until", "watched")
 
     def __init__(self) -> None:
         self.until: float | None = None  # when the step that is made shall end
         self.timeout = self.budget = 0.0  # what it may wait, and take for its turns
-        self.swept = -inf
         self.watched = False  # whether the host watches the descriptor
         self.rung = False  # whether that can be read because of the bell
 
@@ -49,7 +48,7 @@ class Host:
 
             while not t.queue and jumped(t) and not self.late():
                 timeout = 0.0
-        if not t.queue and ("reactor" in vars(t) or timeout or t._posted):
+        if not t.queue and ("reactor" in vars(t) or timeout or t._posted or t._waits):
             self._poll(t, 0 if t._leaving or t._posted or not t._running else timeout)
         return bool(t.queue) and not self.late()
 
@@ -62,9 +61,6 @@ class Host:
             t._waker = None
         if timeout:
             self.until = monotonic() + self.budget
-        if not events and monotonic() >= self.swept + _SWEEP:
-            self.swept = monotonic()
-            getattr(reactor, "_sweep", bool)()  # no system tells of a file that was closed
         t._dispatch(events)
 
     def hang(self, t: Layer) -> None:

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from operator import index
 from typing import Generic, TypeVar
 
-from trampoline._base import Suspension, describe, not_yielded, without_frames
+from trampoline._base import Suspension, describe, not_yielded
+from trampoline._errors import without_frames
 from trampoline._executors import Outcome, check, future_of
 
 TYPE_CHECKING = False

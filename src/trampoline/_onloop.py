@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trampoline._guest import Guest
 
 _SWEEP = 0.05  # seconds after the last turns, or less, after which closed files are looked for
+_AGAIN = 1.0  # seconds after which they are looked for again
 
 
 class _Deadline:
@@ -134,5 +135,9 @@ class LoopReactor:
     def _sweep(self) -> None:
         self._sweeper = None
         files = self._files
-        if files is not None and files._sweep():
+        if files is None:
+            return
+        if files._sweep():
             self._guest._called(files.dispatch, ())
+        if files.waiting and self._sweeper is None:
+            self._sweeper = self._loop.call_later(_SWEEP if files._round else _AGAIN, self._sweep)

@@ -5,11 +5,13 @@ whose attempt is only a look. The other operations, each a class with an attempt
 from __future__ import annotations
 
 import errno
+import socket
 import sys
 from operator import index
 
-from trampoline._base import Suspension, describe, not_yielded, resumed, set_traceback, thrown
-from trampoline._descriptors import check_open, number_of
+from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
+from trampoline._descriptors import Watched, check_open, is_ready, number_of
+from trampoline._errors import set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 AGAIN = object()  # it would block
 RETRY = 0.01  # seconds
+_OF_ANOTHER_KIND = {getattr(errno, name, None) for name in ("ENOTCONN", "EINVAL", "EOPNOTSUPP")}
 _ON_CPYTHON = sys.implementation.name == "cpython"
 
 
@@ -55,6 +58,16 @@ class Operation(Suspension):
             pseudothread.trampoline.reactor.cancel(watched)
         else:
             pseudothread.trampoline.reactor.unwatch(watched, self._watched_to_write)
+
+    def _listens(self, watched: Any) -> bool:
+        """Return whether data is waited for at a socket that listens, where there is none. Then an attempt is made at once, and fails."""
+        if not listens(self._file):
+            if type(watched) is Watched:
+                watched.gives_data = True  # which is asked before this is called, so that it costs nothing the next time
+            return False
+        self.withdraw(self._pseudothread)
+        self._begin(self._pseudothread)
+        return True
 
     def _begin(self, pseudothread: core.Pseudothread[Any]) -> None:
         """Make an attempt before the file is waited for."""
@@ -94,6 +107,11 @@ class Operation(Suspension):
             return
         self._failed(failure)
 
+    def _gone(self) -> None:
+        """The file was closed. An attempt might be made at another that has its number by now."""
+        if self._pseudothread.waits_for is self:
+            self._fail(OSError(errno.EBADF, "it is closed"))
+
     def _drop(self, got: Any) -> None:
         """Let go of what nobody takes: another thread, or a signal handler, has thrown into the pseudothread during the attempt."""
 
@@ -132,7 +150,19 @@ class Operation(Suspension):
             error = lost
         elif isinstance(error, OSError) and error.errno == errno.EBADF:
             error = OSError(errno.EBADF, f"{describe(self._file)} is closed")
+        elif isinstance(error, OSError) and error.errno in _OF_ANOTHER_KIND:
+            hint = self._hint()
+            if hint is not None:
+                error = OSError(error.errno, f"{describe(self._file)} {hint}")
         thrown(self._pseudothread, self, error)
+
+    def _hint(self) -> str | None:
+        """Say what is wrong with a socket of which the system says that it is not of the right kind."""
+        if self._writing:
+            return None
+        if listens(self._file):
+            return "listens, and gives connections in place of data: did you mean nonblocking_accept()?"
+        return None if is_connected(self._file) else "is not connected: nonblocking_connect() gives one that is"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({describe(self._file)})"
@@ -152,8 +182,9 @@ class readable(Operation):
                 f"{not_yielded(file)}"
             )
 
-    def _attempt(self) -> None:
+    def _attempt(self) -> Any:
         check_open(self._file)
+        return None if is_ready(number_of(self._file), self._writing) else AGAIN  # it was another that had its number, or is read by others
 
     if TYPE_CHECKING:
 
@@ -168,6 +199,25 @@ class writable(readable):
     __slots__ = ()
 
     _writing = True
+
+    def __init__(self, file: Any) -> None:  # Python names the class in which it is written
+        super().__init__(file)
+
+
+def listens(sock: Any) -> bool | None:
+    """Return whether a socket listens, None if the system does not say."""
+    try:
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except (AttributeError, OSError):
+        return None
+
+
+def is_connected(sock: Any) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def prepare(where: str, sock: Any) -> None:
@@ -207,4 +257,4 @@ def buffer_of(where: str, data: Any) -> Any:
     if not _ON_CPYTHON or not view.contiguous:  # elsewhere a view lasts until it is collected, and until then a bytearray cannot grow
         with view:
             return view.tobytes()
-    return view.cast("B")
+    return view.cast("B") if view.nbytes else b""

@@ -14,7 +14,7 @@ import threading
 from types import ModuleType
 
 from trampoline import _profile_files
-from trampoline._base import get_traceback, set_traceback, without_frames
+from trampoline._errors import get_traceback, set_traceback, without_frames
 from trampoline._profile import ProfileOfThreads
 
 TYPE_CHECKING = False

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import no_copy
-from trampoline._pyoperation import LAST, MISSING, Get, Put, first, is_waiting, taken
-from trampoline._waited import closed_channel, counted, tell_channel
+from trampoline._base import checked, no_copy, resumed, thrown
+from trampoline._pyoperation import LAST, MISSING, Get, Put, all_of, first, is_waiting
+from trampoline._waited import closed_channel, counted, tell_channel, wrong_size
 
 
 class Channel:
@@ -31,6 +31,8 @@ class Channel:
         self._closed = False
         self._items = deque()
         self._getters, self._putters = OrderedDict(), OrderedDict()
+
+    __init__ = checked(__init__, lambda given, keywords: len(given) == 1 and not keywords, wrong_size)
 
     @property
     def size(self):
@@ -66,16 +68,16 @@ class Channel:
         """
         first(self._putters), first(self._getters)  # they refuse another thread
         self._closed = True
-        while (putter := first(self._putters)) is not None:
-            taken(self._putters, putter).throw(closed_channel("put() into", self))
-        while (getter := first(self._getters)) is not None:
-            pseudothread, default = taken(self._getters, getter), getter._value
+        for pseudothread, putter in all_of(self._putters):
+            thrown(pseudothread, putter, closed_channel("put() into", self))
+        for pseudothread, getter in all_of(self._getters):
+            default = getter._value
             if default is MISSING:
-                pseudothread.throw(closed_channel("get() from", self))
+                thrown(pseudothread, getter, closed_channel("get() from", self))
             elif default is LAST:
-                pseudothread.throw(StopAsyncIteration())
+                thrown(pseudothread, getter, StopAsyncIteration())
             else:
-                pseudothread.resume(default)
+                resumed(pseudothread, getter, default)
 
     def __aiter__(self):
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, get_traceback, kinds, meaning_of
+from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
+from trampoline._errors import get_traceback
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
@@ -121,14 +122,16 @@ class Following:
         return True
 
     def _park(self, p, suspension):
-        p._state, p._payload = PARKED, suspension
+        interrupted = p._special & INTERRUPTED
+        if interrupted:
+            p._special &= ~INTERRUPTED
+        p._payload, p._state = suspension, PARKED
         self._parked[p] = suspension
         if p._levels is not None:
             p._levels.parked(p)
         try:
             error = None
-            if p._special & INTERRUPTED:
-                p._special &= ~INTERRUPTED
+            if interrupted:
                 error = self._interruption(p)
             if error is None:
                 if type(suspension) is Pseudothread:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
-from trampoline._pyresume import OWN_CODES
+from trampoline._pyresume import OWN_CODES, first_of
 from trampoline._waited import ChannelClosed, check_thread, closed_channel
 
 MISSING = object()  # in place of a default: ChannelClosed is raised
@@ -27,11 +27,20 @@ class Operation(Suspension):
             raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each")
         self._waiters().pop(self, None)  # it was resumed before its time
         self._pseudothread = pseudothread
-        got = self._do()
-        if got is _WAIT:
-            self._waiters()[self] = None
-        else:
-            pseudothread.resume(got)
+        parked = pseudothread._trampoline._parked
+        waits_for = parked.pop(pseudothread, None)  # so that no other thread throws into it meanwhile: nothing would be undone
+        if waits_for is None:
+            return  # one has, or closes it
+        got = _WAIT
+        try:
+            got = self._do()
+            if got is _WAIT:
+                self._waiters()[self] = None
+        finally:
+            if got is _WAIT:
+                parked[pseudothread] = waits_for
+        if got is not _WAIT:
+            pseudothread._go_on(waits_for, got)
 
     def __iter__(self):
         if promptly[0] > 0:
@@ -73,9 +82,8 @@ class Put(Operation):
         channel = self._channel
         if channel._closed:
             raise closed_channel("put() into", channel)
-        getter = first(channel._getters) if channel._getters else None
-        if getter is not None:
-            hand(channel._getters, getter, self._value)
+        if channel._getters and hand(channel._getters, self._value) is not None:
+            pass
         elif channel._size is None or len(channel._items) < channel._size:
             channel._items.append(self._value)
         else:
@@ -104,14 +112,15 @@ class Get(Operation):
 
     def _do(self):
         channel, default = self._channel, self._value
-        items, putter = channel._items, first(channel._putters) if channel._putters else None
+        items = channel._items
         if items:
-            if putter is not None and len(items) <= channel._size:  # a value that was taken back may be one too many
-                items.append(putter._value)
-                hand(channel._putters, putter, None)
+            if channel._putters and len(items) <= channel._size:  # a value that was taken back may be one too many
+                putter = hand(channel._putters, None)
+                if putter is not None:
+                    items.append(putter._value)
             return items.popleft()
+        putter = hand(channel._putters, None) if channel._putters else None
         if putter is not None:
-            hand(channel._putters, putter, None)
             return putter._value
         if not channel._closed:
             return _WAIT
@@ -136,11 +145,8 @@ class Get(Operation):
         if self._pseudothread is not pseudothread:
             return
         self._pseudothread = None
-        getter = first(self._channel._getters)
-        if getter is None:
+        if hand(self._channel._getters, value) is None:
             self._channel._items.appendleft(value)
-        else:
-            hand(self._channel._getters, getter, value)
 
     def __repr__(self):
         return f"get() from {self._channel!r}"
@@ -148,10 +154,10 @@ class Get(Operation):
 
 def first(waiters):
     """Return the first operation that somebody still waits for, or None. RuntimeError if it does so in another thread."""
-    while waiters:
-        operation = next(iter(waiters))
-        if is_waiting(operation):
-            check_thread(operation._channel, operation._pseudothread)
+    while (operation := first_of(waiters)) is not None:
+        pseudothread = operation._pseudothread
+        if pseudothread is not None and pseudothread.waits_for is operation:
+            check_thread(operation._channel, pseudothread)
             return operation
         waiters.pop(operation, None)  # somebody else has resumed it
     return None
@@ -163,21 +169,28 @@ def is_waiting(operation):
     return pseudothread is not None and pseudothread.waits_for is operation
 
 
-def hand(waiters, operation, value):
-    """Resume who waits for `operation`."""
-    waiters.pop(operation, None)
-    operation._pseudothread.resume(value)
+def hand(waiters, value):
+    """Resume the first who still waits. Return the operation, or None if there is none."""
+    while (operation := first(waiters)) is not None:
+        pseudothread = operation._pseudothread
+        waiters.pop(operation, None)
+        if pseudothread is not None and pseudothread._trampoline._parked.pop(pseudothread, None) is not None:  # else another thread has it
+            pseudothread._go_on(operation, value)
+            return operation
+    return None
 
 
-def taken(waiters, operation):
-    """Take the operation from those that are waited for. Return who waits for it."""
-    waiters.pop(operation, None)
-    pseudothread, operation._pseudothread = operation._pseudothread, None
-    return pseudothread
+def all_of(waiters):
+    """Take out one operation after the other that somebody still waits for. Give who, and that."""
+    while (operation := first(waiters)) is not None:
+        waiters.pop(operation, None)
+        pseudothread, operation._pseudothread = operation._pseudothread, None
+        if pseudothread is not None:
+            yield pseudothread, operation
 
 
 own_codes.add(Operation.__iter__.__code__)
 OWN_CODES.update(
     function.__code__
-    for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, first, check_thread)
+    for function in (Operation.suspend, Operation.at_once, Put.at_once, Get.at_once, Get._do, Put._do, all_of, first, hand, check_thread)
 )

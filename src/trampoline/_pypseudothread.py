@@ -9,9 +9,6 @@ from trampoline._base import (
     ERROR,
     VALUE,
     core_types,
-    exception_of,
-    get_context,
-    get_traceback,
     ignored_exit,
     line_of,
     misuse,
@@ -20,15 +17,16 @@ from trampoline._base import (
     no_result,
     place_of,
     promptly,
-    set_context,
     yield_itself,
 )
+from trampoline._errors import exception_of, get_context, get_traceback, set_context
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
     INTERRUPTED,
     MISSING,
     OWED,
+    OWN_CODES,
     PARKED,
     PROMPTLY,
     QUEUED,
@@ -85,7 +83,7 @@ class Pseudothread:
         held, current = trampoline._held, trampoline._current
         by_hand = Everywhere.used and turns_begin(trampoline)
         try:
-            if trampoline._advance(self, None, None) is None:
+            if trampoline._advance(self, None, None, None) is None:
                 return None
             if not self._special:
                 return self._payload
@@ -154,12 +152,8 @@ class Pseudothread:
         try:
             if self._state == ENDED:  # another thread was quicker
                 return
-            failure, parked, given = None, self._state == PARKED, self._special & PROMPTLY
-            if self._state == TAKEN and self in self._trampoline._leaving:
-                raise self._misuse("close")  # another thread is resuming it
-            held = self._unpark("close") if parked else self._payload
-            if self._state == RUNNING or self._state == QUEUED and not self._trampoline._remove(self):
-                raise self._misuse("close")
+            parked, held = self._claim()
+            failure, given = None, self._special & PROMPTLY
             self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
             if parked or given:
                 try:
@@ -306,9 +300,34 @@ class Pseudothread:
             raise self._misuse(verb)
         self._trampoline._outside.discard(self)
         self._payload, self._state = None, TAKEN
-        if type(suspension) is Pseudothread and suspension._joiners:
-            suspension._joiners.pop(self, None)
+        if type(suspension) is Pseudothread:
+            joiners = suspension._joiners  # asked once: another thread may end that
+            if joiners:
+                joiners.pop(self, None)
         return suspension
+
+    def _go_on(self, suspension, value):
+        """Queue it, which was parked for `suspension` and has been taken out of what is parked, with `value`."""
+        trampoline = self._trampoline
+        trampoline._leaving.append(self)
+        try:
+            trampoline._outside.discard(self)
+            self._payload, self._state = (value, suspension) if self._special & PROMPTLY else value, TAKEN
+            if self._levels is not None:
+                self._levels.woken()
+            trampoline._continue(self)
+        finally:
+            trampoline._leaving.remove(self)
+
+    def _claim(self):
+        """Take it from where it stands, for `close()`: one thread can. Return whether it was parked, and its value or for what it was."""
+        state = self._state  # asked once: the run loop may be in another thread
+        if state == PARKED:
+            return True, self._unpark("close")
+        leaving = state == TAKEN and self in self._trampoline._leaving  # another thread is resuming it
+        if leaving or state == RUNNING or state == QUEUED and not self._trampoline._remove(self) or self._state != state:
+            raise self._misuse("close")
+        return False, self._payload
 
     def _end(self, value, outcome):
         if self._name is None:
@@ -327,6 +346,7 @@ class Pseudothread:
 
 
 core_types.add(Pseudothread)
+OWN_CODES.add(Pseudothread._go_on.__code__)
 
 
 def _close(p, failure):

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from types import GeneratorType
 
-from trampoline._base import (
-    ERROR,
-    TAIL,
-    VALUE,
-    TailCall,
-    end_of_call,
-    get_context,
-    get_traceback,
-    is_coroutine,
-    no_coroutine,
-    set_context,
-    set_traceback,
-)
+from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, no_coroutine
+from trampoline._errors import get_context, get_traceback, set_context, set_traceback
 from trampoline._pylevels import COLLECTED, resume_collected
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
@@ -61,6 +50,16 @@ def error_of(ended):
     traceback, context = ended._stack
     set_context(error, context)
     return set_traceback(error, traceback)
+
+
+def first_of(waiting):
+    """Return the first key of a dict, or None if there is none: another thread may take some out meanwhile."""
+    while waiting:
+        try:
+            return next(iter(waiting))
+        except (RuntimeError, StopIteration):
+            pass
+    return None
 
 
 def behind(traceback):

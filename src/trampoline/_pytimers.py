@@ -11,10 +11,14 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import Suspension, resumed
-from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already
+from trampoline._base import Suspension, checked, resumed
+from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 _MANY = 100  # cancelled deadlines that may lie about
+
+
+def _is_start(given, keywords):
+    return len(given) <= 1 and keywords.keys() <= ({"patience"} if given else {"start", "patience"})
 
 
 class VirtualClock:
@@ -28,6 +32,8 @@ class VirtualClock:
 
     def __init__(self, start=0.0, *, patience=0.0):
         self._now, self._patience = seconds_of("VirtualClock()", start), seconds_of("the patience of VirtualClock()", patience)
+
+    __init__ = checked(__init__, _is_start, wrong_start)
 
     def __call__(self):
         """Return `now`."""
@@ -65,13 +71,14 @@ class Deadline:
 class Timers:
     """The deadlines of one clock. `virtual` says whether that jumps: whether it has a `jump(when)`."""
 
-    __slots__ = ("_cancelled", "_heap", "_numbers", "alone", "clock", "virtual")
+    __slots__ = ("_heap", "_live", "_numbers", "alone", "clock", "virtual")
 
     def __new__(cls, clock):
         self = object.__new__(cls)
         self.clock, self.virtual = clock, hasattr(clock, "jump")
         self.alone = True  # whether no reactor is in use
-        self._heap, self._cancelled, self._numbers = [], 0, count()
+        self._heap, self._numbers = [], count()
+        self._live = set()  # the deadlines in the heap that are not cancelled: to add and to discard is one step, even for two threads
         return self
 
     def at(self, when, ready):
@@ -81,23 +88,21 @@ class Timers:
         """
         if when != when:
             raise no_moment(when, self.clock)
-        if self._cancelled > _MANY and self._cancelled > len(self._heap) // 2:
+        cancelled = len(self._heap) - len(self._live)
+        if cancelled > _MANY and cancelled > len(self._heap) // 2:
             left = [entry for entry in self._heap if entry[2].ready is not None]
             heapify(left)
-            dropped = len(self._heap) - len(left)
             self._heap = left
-            self._cancelled -= dropped  # not to 0: another thread may cancel one meanwhile
         deadline = Deadline()
         deadline.when, deadline.ready = float(when), ready
+        self._live.add(deadline)
         heappush(self._heap, (deadline.when, next(self._numbers), deadline))
         return deadline
 
     def cancel(self, deadline):
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
-        if deadline.ready is None:
-            return
         deadline.ready = None
-        self._cancelled += 1
+        self._live.discard(deadline)
 
     def left(self):
         """Return the seconds until the next deadline, None if there is none. Of a virtual clock: 0.0 if it has come, else None."""
@@ -117,7 +122,6 @@ class Timers:
             ready = deadline.ready
             if ready is None:
                 heappop(self._heap)
-                self._cancelled -= 1
                 continue
             try:
                 ready()
@@ -139,17 +143,16 @@ class Timers:
 
     def clear(self):
         """Forget all deadlines."""
-        heap, self._heap, self._cancelled = self._heap, [], 0
+        heap, self._heap, self._live = self._heap, [], set()
         for _, _, deadline in heap:
             deadline.ready = None
 
     def __len__(self):
-        return len(self._heap) - self._cancelled
+        return len(self._live)
 
     def _first(self):
         while self._heap and self._heap[0][2].ready is None:
             heappop(self._heap)
-            self._cancelled -= 1
         return self._heap[0][0] if self._heap else None
 
 
@@ -183,13 +186,15 @@ class sleep(Suspension):
 
     def withdraw(self, pseudothread):
         """Cancel the deadline."""
-        if self._deadline is not None:
-            pseudothread.trampoline._keeper.cancel(self._deadline)
+        deadline = self._deadline  # asked once: another thread may throw
+        if deadline is not None:
+            pseudothread.trampoline._keeper.cancel(deadline)
         self._deadline = self._pseudothread = None
 
     def _ready(self):
-        if self._pseudothread is not None:
-            resumed(self._pseudothread, self)
+        pseudothread = self._pseudothread
+        if pseudothread is not None:
+            resumed(pseudothread, self)
         self._deadline = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
     def __repr__(self):

@@ -12,7 +12,7 @@ from time import monotonic
 from types import GeneratorType
 
 from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
-from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING
+from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING, first_of
 from trampoline._waited import cannot_join
 
 
@@ -24,14 +24,19 @@ def join(p, target):
         taken(target)
         give(p, target)
     else:
-        _add_joiner(target, p)
+        joiners = target._joiners  # asked once: another thread may close it
+        if joiners is None:
+            joiners = target._joiners = {}
+        joiners[p] = None
+        if target.done:  # one has
+            joiners.pop(p, None)
+            give(p, target)
 
 
 def hand_out(p):
     """Give the outcome of `p`, which has ended, to all that wait for that. Return whether its error, if it is one, is in good hands."""
     joiners, good = p._joiners, False
-    while joiners:
-        joiner = next(iter(joiners))
+    while (joiner := first_of(joiners)) is not None:
         if type(joiner) is Group:
             good |= joiner._count(p)
         else:
@@ -68,8 +73,9 @@ def give(joiner, ended):
 
 def taken(p):
     """Tell what reports the error of `p`, which has ended, that somebody took it."""
-    reporter, p._joiners = p._joiners, None
-    if reporter is not None:
+    reporter = p._joiners
+    if reporter is not None and type(reporter) is not dict:  # else another thread is just closing it, and will tell those that wait for it
+        p._joiners = None
         reporter.taken()
 
 
@@ -103,12 +109,6 @@ def describe_root(p, name, context, frame):
     p._code, p._instruction, p._moment = frame.f_code, frame.f_lasti, monotonic()
 
 
-def _add_joiner(p, joiner):
-    if p._joiners is None:
-        p._joiners = {}
-    p._joiners[joiner] = None
-
-
 class Group:
     """What waits for several pseudothreads at once: until all have ended, or one failed; if `any`, until one has ended.
 
@@ -120,7 +120,7 @@ class Group:
 
     def __init__(self, waiter, suspension, any):
         self._waiter, self._suspension, self._any = waiter, suspension, any
-        self._left, self._open = 0, True
+        self._left, self._open = set(), True  # to add and to discard is one step, even for two threads
         self.children, self.decided = [], None
 
     def __init_subclass__(cls, **kwargs):
@@ -137,7 +137,7 @@ class Group:
             if context is not None:
                 p._context, p._special = context.copy(), p._special | IN_CONTEXT
             p._joiners = {self: None}
-            self._left += 1
+            self._left.add(p)
             self.children.append(p)
             trampoline._launch(p)
 
@@ -148,15 +148,15 @@ class Group:
     @property
     def left(self):
         """How many have not ended."""
-        return self._left
+        return len(self._left)
 
     def _count(self, child):
         """Take the end of one of them. Return whether the waiter will take its error."""
-        self._left -= 1
+        self._left.discard(child)
         failed = child._special & THROWING or child._payload is MISSING
         if self._open and self.decided is None and (failed or self._any or not self._left):
             self.decided = child
-            self._wake(self._left > 0)
+            self._wake(bool(self._left))
         return self._open
 
     def _wake(self, first):

@@ -25,22 +25,14 @@ from _weakref import ref
 from collections import deque
 from types import GeneratorType
 
-from trampoline._base import (
-    call,
-    describe,
-    exception_of,
-    get_context,
-    get_traceback,
-    is_coroutine,
-    no_copy,
-    set_context,
-)
+from trampoline._base import call, describe, is_coroutine, known_as, no_copy
+from trampoline._errors import exception_of, get_context, get_traceback, set_context
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
-from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
+from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, check_stack, describe_root, spawn
 from trampoline._pyturns import Turns
@@ -203,27 +195,27 @@ class BaseTrampoline(Turns):
         error = context = first = following = None
         mine = (get_ident(),)
         try:
-            self._begin(mine)
-            result, failed = self._loop()
-            if failed is None:
-                return result
-            error = note_on(failed._payload, failed._name, failed.added)
-            context, failed = get_context(error), None
-            self._finish(mine)  # before it is raised: what is let go would get it as a context
-            raise error
-        except BaseException as raised:
-            if raised is not error and self._runner.get("by") is mine:
-                self._recover(self._current, raised)
-            first = get_traceback(raised)
-            following = first and first.tb_next
-            if following is not None and following.tb_frame.f_code in OWN_CODES:
-                first.tb_next = behind(first)
-            raise
-        finally:
             try:
-                self._finish(mine)
+                self._begin(mine)
+                result, failed = self._loop()
+                if failed is None:
+                    return result
+                error = note_on(failed._payload, failed._name, failed.added)
+                context, failed = get_context(error), None
+                self._finish(mine)  # before it is raised: what is let go would get it as a context
+                raise error
+            except BaseException as raised:
+                if raised is not error and self._runner.get("by") is mine:
+                    self._recover(self._current, raised)
+                first = get_traceback(raised)
+                following = first and first.tb_next
+                if following is not None and following.tb_frame.f_code in OWN_CODES:
+                    first.tb_next = behind(first)
+                raise
             finally:
-                self._finish(mine)  # again, if Ctrl-C struck in the first
+                self._finish(mine)
+        finally:
+            self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
             if error is not None:
                 set_context(error, context)  # raised in an `except` block of the user's it would have got one
             result = error = context = first = following = None  # the frames of a traceback hold those that called them
@@ -250,7 +242,7 @@ class BaseTrampoline(Turns):
             entry = self._queue.popleft()
             if type(entry) is Pseudothread:
                 return entry
-        return next(iter(self._parked), None)
+        return first_of(self._parked)
 
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
@@ -364,11 +356,12 @@ class BaseTrampoline(Turns):
 
     def _remove(self, p):
         """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
+        alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
         if type(self._queue) is Queue:
             try:
                 self._queue._entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
-                return self._thread in (None, get_ident())
+                return alone and self._thread in (None, get_ident())
         return True
 
 
@@ -388,3 +381,4 @@ def _enlist(trampoline):
 
 
 OWN_CODES.update((BaseTrampoline._append.__code__, BaseTrampoline._begin.__code__))
+known_as("Trampoline", BaseTrampoline)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from functools import partial
 from itertools import repeat
 from time import monotonic
 from types import GeneratorType
@@ -24,8 +23,8 @@ from trampoline._base import (
     kinds,
     no_entry,
     promptly,
-    set_traceback,
 )
+from trampoline._errors import set_traceback
 from trampoline._pycollecting import between_turns
 from trampoline._pyfollowing import Following
 from trampoline._pypseudothread import Pseudothread
@@ -65,6 +64,26 @@ class _Attributes:
 
     def __contains__(self, name):
         return getattr(self._trampoline.schedule, "__func__", None) is not type(self._trampoline).schedule
+
+
+class _LookedAtFirst:
+    """Gives one entry after the other where Ctrl-C can strike between any two steps: then it is in both places for a moment."""
+
+    __slots__ = ("_entries", "_trampoline")
+
+    def __init__(self, trampoline, entries):
+        self._trampoline, self._entries = trampoline, entries
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        try:
+            self._trampoline._current = self._entries[0]
+            return self._entries.popleft()
+        except IndexError:  # another thread has just emptied it
+            self._trampoline._current = None
+            raise
 
 
 class Turns(Following):
@@ -111,8 +130,6 @@ class Turns(Following):
                     entry = self._current
                     if type(entry) is not Pseudothread:
                         self._held = None
-                        if entry is _nothing:
-                            break
                         if self._era is not None:
                             self._era.collector._turn += 1  # somebody runs while others are queued
                         if not callable(entry):  # of a queue that is not ours it may be anything
@@ -132,7 +149,7 @@ class Turns(Following):
                     else:
                         # The last entry's result goes when one more turn was made, as the recipe's does.
                         entry = None  # others follow it there, and it may end meanwhile
-                        entry = self._advance(self._current, queue if result is None and not FREE_THREADED else None, entries)
+                        entry = self._advance(self._current, queue if result is None and not FREE_THREADED else None, entries, take)
                         result = None
                         if type(entry) is Pseudothread:
                             if entry._special:
@@ -146,20 +163,12 @@ class Turns(Following):
         """Return what gives one entry after the other for `self._current`: Ctrl-C strikes when it is in the one place or in the other."""
         if type(entries) is not deque:
             return iter(entries.popleft, MISSING)
-        if FREE_THREADED:
-            return iter(partial(_taken_or_nothing, entries), MISSING)
-        return map(deque.popleft, repeat(entries)) if _ON_CPYTHON else self._looked_at_first(entries)
+        return map(deque.popleft, repeat(entries)) if _ON_CPYTHON and not FREE_THREADED else _LookedAtFirst(self, entries)
 
-    def _looked_at_first(self, entries):
-        """Elsewhere it can strike between any two steps: then the entry is in both places for a moment."""
-        while entries:
-            self._current = entries[0]
-            yield entries.popleft()
-
-    def _advance(self, p, queue, entries):
+    def _advance(self, p, queue, entries, take):
         """Make turns of `p`, and of what else stands in `queue` while that is pseudothreads of ours; one turn, if `queue` is None.
 
-        Return the pseudothread that ended by the last turn, if one did.
+        `take` gives one of `entries` after the other. Return who ended by the last turn, if any; _TAKEN if `_current` is something else.
         """
         if p._state > TAKEN:
             self._current = None  # nothing is to be recovered: it was not its turn
@@ -278,7 +287,7 @@ class Turns(Following):
                         self._held = (let_go, value)
                         p._payload = got
                         top = stack = value = let_go = got = None  # what is let go goes by the order in `_held`
-                        instead = self._go_round(p, attributes)
+                        instead = self._go_round(p, attributes, queue, take)
                         if type(instead) is not Pseudothread:
                             return instead
                         p = instead
@@ -298,25 +307,26 @@ class Turns(Following):
                         if handing:
                             self._held = (let_go, value)
                             self._not_taken(p, top, stack)
-                    if p._state or not self._alone or not entries or queue._mixed and not self._is_next(entries[0]):
+                    if p._state or not self._alone or not entries:
                         if self._held is None:
                             self._held = (let_go, value)
                         return None
                 elif entries:
-                    if queue._mixed and not self._is_next(entries[0]):
-                        break
                     p._payload, p._state = got, QUEUED
                     entries.append(p)
                 else:
                     value = got
                     continue
                 try:
-                    following = self._current = entries[0]
+                    for self._current in take:  # in one step, as in _loop()
+                        break
                 except IndexError:  # another thread has closed `p` and all others
                     self._held = (let_go, value)
                     return None
-                entries.popleft()  # only now: where Ctrl-C strikes, it is known what was taken
-                p, got, following = following, None, None
+                p, got = self._current, None
+                if queue._mixed and not self._can_go_on(p):
+                    self._held = (let_go, value)
+                    return _TAKEN
                 p._state = RUNNING
                 top, stack = p._top, p._stack
                 value, p._payload = p._payload, None
@@ -326,56 +336,38 @@ class Turns(Following):
             return None
         finally:  # the frames of a traceback hold those that called them, and so would hold the error that it belongs to
             prompt[0] = outer
-            p = top = stack = value = let_go = got = instead = following = None
+            p = top = stack = value = let_go = got = instead = None
 
     def _attributes(self):
         """Return where a `schedule` of the instance's own can be put at any time."""
         return getattr(self, "__dict__", ()) if _ON_CPYTHON else _Attributes(self)
 
-    def _go_round(self, p, attributes):
+    def _go_round(self, p, attributes, queue, take):
         """Queue `p` where others look on: by way of an overridden `schedule`, or in a queue that is not ours.
 
         Return the pseudothread that was taken then and is to go on with, or _TAKEN if what was taken is something else, or else None.
         """
-        queue = self._queue
         if self._peeks and not self._overridden and not (attributes and "schedule" in attributes):
             p._state = TAKEN
-            queue.append(p)
+            self._queue.append(p)
             if self._waker_ is not None:
                 self._waker_()
         else:
             self._continue(p)  # an overridden `schedule` may end it: that was another turn
-            queue = self._queue
-        if not self._running or self._era is not None or not queue:
+        if not self._running or self._era is not None or queue is not self._queue or not queue:
             return None
-        own = type(queue) is Queue
-        if own or self._peeks:
-            entries = queue._entries if own else queue
-            p = entries[0]
-            if type(p) is not Pseudothread or p._state != (QUEUED if own else TAKEN) or p._trampoline is not self:
-                return None
-            self._current, p._state = p, QUEUED  # so that it is put back where Ctrl-C strikes
-            entries.popleft()
-            return p
-        p = self._current = queue.popleft()
-        return p if type(p) is Pseudothread and p._state == TAKEN and p._trampoline is self else _TAKEN
+        try:
+            for self._current in take:
+                break
+        except IndexError:
+            if not self._peeks and type(queue) is not Queue:  # a queue of the user's that fails
+                raise
+            return None  # another thread has closed the last that stood in it
+        return self._current if self._can_go_on(self._current, QUEUED if type(queue) is Queue else TAKEN) else _TAKEN
 
-    def _is_next(self, entry):
-        """Return whether `entry`, the first of our own queue, is a pseudothread of ours and can go on."""
-        return type(entry) is Pseudothread and entry._state == QUEUED and entry._trampoline is self
+    def _can_go_on(self, entry, state=QUEUED):
+        """Return whether `entry`, which was taken from the queue, is a pseudothread of ours that stood there in that state."""
+        return type(entry) is Pseudothread and entry._state == state and entry._trampoline is self
 
 
-def _nothing():
-    """What is had from a queue that another thread has just emptied."""
-
-
-def _taken_or_nothing(entries):
-    try:
-        return entries.popleft()
-    except IndexError:
-        if entries:  # a queue of the user's that fails otherwise
-            raise
-        return _nothing
-
-
-OWN_CODES.update(function.__code__ for function in (Turns._loop, Turns._advance, Turns._go_round))
+OWN_CODES.update(function.__code__ for function in (Turns._loop, _LookedAtFirst.__next__, Turns._advance, Turns._go_round))

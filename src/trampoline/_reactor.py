@@ -6,7 +6,7 @@ needed; `Trampoline(reactor=...)` takes any object with the public names of `Rea
 
 One registration is kept for each file, not one for each wait: to wait for the next bytes of a connection costs no system call. What is
 ready while nobody waits for it is taken out again. The operating system drops a closed file without a word, so closed files are looked
-for: when a new file has the number of one, and whenever there is nothing to do. Only a socket or a file of `io` keeps its registration: a
+for: when a new file has the number of one, and a few at a time all the while. Only a socket or a file of `io` keeps its registration: a
 number, or what else has a `fileno()`, may mean another file the next time.
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import select
 import selectors
@@ -25,7 +26,7 @@ from time import monotonic
 
 from trampoline._base import describe
 from trampoline._core import core
-from trampoline._descriptors import Watched, forgetting, identity_of, is_closed, number_of, referring
+from trampoline._descriptors import MOST, Watched, forgetting, identity_of, is_closed, number_of, referring
 from trampoline._pollers import Asleep, Selectors
 
 TYPE_CHECKING = False
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
 
 _READ_AND_WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _PAUSE = 0.05  # seconds without an event, after which closed files are looked for
+_SWEEP = 0.5  # seconds between two looks for them while there are events
+_SOME = 256  # files of one look: so those who are many and idle cost next to nothing
 _LONGEST = 1.0  # seconds of one system call: a signal that comes just before it does not end it, and on Windows none does
-_VAIN = 1000  # times in a row that the selector says something is ready and it is not
+_VAIN = 1000  # times in a row that the selector says something is ready and it is not, or at all of what is not known
 _reactors: weakref.WeakSet[Reactor] = weakref.WeakSet()
 
 
@@ -50,19 +53,21 @@ class Reactor:
 
     # The core in C does what its methods do where it is of this very class; and nobody can have changed it, as it takes no attributes.
     __slots__ = (
-        "__weakref__", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_read", "_selector", "_timers", "_vain", "_waits",
-        "_write", "clock",
+        "__weakref__", "_all_at", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_read", "_round", "_selector", "_sweep_at",
+        "_timers", "_unknown", "_vain", "_waits", "_write", "clock",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
         self.clock = clock
         self._timers = core.Timers(clock) if _timers is None else _timers  # those of its trampoline, on whichever core that is
-        self._timers.alone = False
         self._files: dict[int, Watched] = {}
+        self._round: list[Watched] = []  # of them, those at which it is still to be looked
+        self._sweep_at = self._all_at = -math.inf  # when to look for closed ones, and when at all of them
         self._waits = 0  # how many wait for a file
         self._due: list[Ready] = []  # whose file was closed
-        self._vain = 0
+        self._vain = self._unknown = 0
         self._open()
+        self._timers.alone = False
         _reactors.add(self)
 
     @property
@@ -76,14 +81,14 @@ class Reactor:
         `file` is a number or has a `fileno()`; a socket is made non-blocking. RuntimeError if somebody waits for the same already, OSError
         if it is closed or of a kind that is always ready, TypeError if it is no file.
         """
-        fd = file if type(file) is int and file >= 0 else number_of(file)
+        fd = file if type(file) is int and 0 <= file <= MOST else number_of(file)
         watched = self._files.get(fd)
+        if watched is not None and watched.file is None and self._is_closed(watched):
+            self._closed(watched)
+            watched = None
         if watched is None or watched.file is not None and watched.file() is not file:
             watched = self._replace(fd, file, watched)
         if (watched.writing if writing else watched.reading) is not None:
-            if watched.file is None and is_closed(watched):
-                self._closed(watched)
-                return self.watch(file, writing, ready)
             raise RuntimeError(
                 f"another pseudothread waits to {'write to' if writing else 'read from'} {describe(file)}: "
                 f"let one {'write' if writing else 'read'}, and hand on what it does"
@@ -132,31 +137,28 @@ class Reactor:
             timeout = left if timeout is None or left < timeout else timeout
         if timeout is not None and timeout <= 0 or self._due:
             return self._selector.poll(0)
-        if self._waits and (timeout is None or timeout > _PAUSE):
-            return self._selector.poll(_PAUSE) or self._poll_after_pause(timeout)
-        return self._poll_on(timeout)
-
-    def _poll_after_pause(self, timeout: float | None) -> Events:
-        return () if self._sweep() else self._poll_on(None if timeout is None else timeout - _PAUSE)
-
-    def _poll_on(self, timeout: float | None) -> Events:
-        if timeout is None or timeout > _LONGEST:
-            return self._poll_for_long(timeout)
+        pause = _PAUSE if self._waits else _LONGEST
+        if timeout is None or timeout > pause:
+            return self._selector.poll(pause) or self._poll_after_pause(timeout, pause)
         return self._selector.poll(timeout)
 
-    def _poll_for_long(self, timeout: float | None) -> Events:
+    def _poll_after_pause(self, timeout: float | None, pause: float = _PAUSE) -> Events:
+        """Go on with `poll()`, and look for closed files, now and again every second."""
         clock = monotonic if self._timers.virtual else self.clock  # one that jumps stands still meanwhile
-        until = None if timeout is None else clock() + timeout
-        while timeout is None or timeout > _LONGEST:
-            events = self._selector.poll(_LONGEST)
-            if events:
+        until = None if timeout is None else clock() + timeout - pause
+        closed = self._sweep(pause == _PAUSE)
+        while not closed:
+            left = math.inf if until is None else until - clock()
+            events = self._selector.poll(max(0, min(left, _LONGEST)))
+            if events or left <= _LONGEST:
                 return events
-            if until is not None:
-                timeout = until - clock()
-        return self._selector.poll(max(0, timeout))
+            closed = self._sweep()
+        return ()
 
     def dispatch(self, events: Events) -> None:
         """Call what is due: deadlines first, in their order, then for files."""
+        if self._waits and monotonic() >= self._sweep_at:
+            self._sweep()
         while self._due:
             self._due.pop()()
         self._timers.fire()
@@ -167,17 +169,20 @@ class Reactor:
             self._vain = 0
         elif self._vain < _VAIN:
             self._vain += 1
-        else:  # a closed file that lives on in another process is still reported, and cannot be taken out
+        else:  # the same, where another file has its number
             self._renew()
 
     def _tell(self, fd: int, event: int) -> bool:
         """Call who waits for what has happened there. Return whether that was in vain, as nobody let it be known that there is no more."""
         watched, vain = self._files.get(fd), True
         if watched is None:
-            if fd != self._door.fileno():
-                return True
-            self._answer()
-            return False
+            if fd == self._door.fileno():
+                self._answer()
+                return False
+            self._unknown += 1  # closed, but a copy of it, in a forked process say, keeps it from being taken out
+            if self._unknown > _VAIN:
+                self._renew()
+            return True
         if event & ~self._write and watched.mask & self._read:  # other bits, an error or a hang-up, end both ways of waiting
             ready, watched.reading = watched.reading, None
             if ready is None or watched.file is None:
@@ -216,6 +221,7 @@ class Reactor:
         self._door.close()
         self._knocker.close()
         self._files.clear()
+        self._round.clear()
         self._timers.clear()
         self._timers.alone = True
         self._due.clear()
@@ -281,13 +287,13 @@ class Reactor:
 
     def _drop(self, watched: Watched) -> None:
         watched.mask = 0
-        self._closed(watched)
+        self._let_go(watched, "_ready")
 
     def _replace(self, fd: int, file: Any, old: Watched | None) -> Watched:
         """Make a place for `file` where there was none, or another file was: its number is used again if that is closed, else shared."""
         if getattr(file, "gettimeout", _non_blocking)() != 0:
             file.setblocking(False)
-        if old is not None and not is_closed(old):
+        if old is not None and not self._is_closed(old):
             wanted = self._wanted(old)
             self._register(old, 0)
             old.file, old.identity = None, identity_of(fd)
@@ -301,29 +307,56 @@ class Reactor:
         return watched
 
     def _closed(self, watched: Watched) -> None:
-        """Forget a file that was closed. Who waits for it is called, and finds out."""
-        if self._files.pop(watched.fd, None) is not None and watched.mask:
-            self._unregister(watched.fd)
+        """Forget a file that was closed, and have who waits for it told."""
+        self._let_go(watched, "_gone")
+
+    def _let_go(self, watched: Watched, call: str) -> None:
+        if self._files.get(watched.fd) is watched:
+            del self._files[watched.fd]
+            if watched.mask:
+                self._unregister(watched.fd)
         watched.mask = 0
         for ready in (watched.reading, watched.writing):
             if ready is not None:
                 self._waits -= 1
-                self._due.append(getattr(ready, "_ready", ready))
+                self._due.append(getattr(getattr(ready, "__self__", ready), call, ready))
         watched.reading = watched.writing = None
 
     def _wanted(self, watched: Watched) -> int:
         return (self._read if watched.reading is not None else 0) | (self._write if watched.writing is not None else 0)
 
-    def _sweep(self) -> bool:
-        """Look for closed files that somebody waits for. Return whether there are any."""
-        for watched in list(self._files.values()):
-            if (watched.reading is not None or watched.writing is not None) and is_closed(watched):
+    def _is_closed(self, watched: Watched) -> bool:
+        if is_closed(watched):
+            return True
+        try:  # epoll knows a file by more than its number, which another may have now
+            self._selector.modify(watched.fd, watched.mask)
+        except OSError:
+            return True
+        return False
+
+    def _sweep(self, idle: bool = False) -> bool:
+        """Look at some more files that somebody waits for, whether they are closed. Return whether any are.
+
+        In an `idle` moment, but not more often than every second, at all of them, with less care.
+        """
+        now = monotonic()
+        self._sweep_at = now + _SWEEP
+        is_closed_now = self._is_closed
+        if idle and len(self._files) > _SOME and now >= self._all_at:
+            self._all_at = now + _LONGEST
+            some, is_closed_now = list(self._files.values()), is_closed
+        else:
+            self._round = self._round or list(self._files.values())
+            some = self._round[-_SOME:]
+            del self._round[-_SOME:]
+        for watched in some:
+            if (watched.reading is not None or watched.writing is not None) and is_closed_now(watched):
                 self._closed(watched)
         return bool(self._due)
 
     def _renew(self) -> None:
         """Register anew what is waited for. After a fork, in the child: the parent's registrations are not ours to change."""
-        self._vain = 0
+        self._vain = self._unknown = 0
         self._selector.close()
         self._door.close()
         self._knocker.close()

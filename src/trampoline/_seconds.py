@@ -29,6 +29,11 @@ def seconds_of(where: str, seconds: float) -> float:
     return known
 
 
+def wrong_start() -> TypeError:
+    """Return the TypeError for arguments that a VirtualClock does not take."""
+    return TypeError("VirtualClock() takes the second at which it starts and, by name, its patience: nothing else")
+
+
 def no_moment(when: float, clock: object) -> ValueError:
     """Return the ValueError for a deadline that is nan."""
     return ValueError(f"a deadline is a number of seconds, not {when!r}: the clock, {describe(clock)}, should give numbers")

@@ -8,7 +8,7 @@ import types
 from os import fspath
 
 from trampoline._base import describe
-from trampoline._operations import RETRY, Operation, buffer_of, count_of, prepare, writable
+from trampoline._operations import RETRY, Operation, buffer_of, count_of, is_connected, listens, prepare, writable
 from trampoline._threads import in_thread
 from trampoline._time import sleep
 
@@ -45,6 +45,15 @@ class nonblocking_accept(_OfSocket):
 
     __slots__ = ()
 
+    def __init__(self, sock: socket.socket) -> None:  # Python names the class in which it is written
+        super().__init__(sock)
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        if listens(self._file) is False:
+            self._begin(pseudothread)  # it fails at once
+        else:
+            super().suspend(pseudothread)
+
     def _attempt(self) -> Any:
         listener = self._file
         context = getattr(listener, "context", None)
@@ -75,6 +84,15 @@ class nonblocking_accept(_OfSocket):
             self._watch_again(False)
         else:
             super()._fail(error)
+
+    def _hint(self) -> str | None:
+        if listens(self._file) is not False:
+            return None
+        if self._file.type == socket.SOCK_DGRAM:
+            return "does not listen: did you mean nonblocking_recvfrom()?"
+        if is_connected(self._file):
+            return "does not listen, it is connected: did you mean nonblocking_read()?"
+        return "does not listen: listening_socket() makes one that does"
 
     if TYPE_CHECKING:
 
@@ -113,6 +131,12 @@ class nonblocking_recvfrom(_OfSocket):
     def __init__(self, sock: socket.socket, nbytes: int = 65536) -> None:
         super().__init__(sock)
         self._nbytes = count_of("nonblocking_recvfrom()", nbytes)
+
+    def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:
+        super().suspend(pseudothread)
+        watched = self._watched
+        if watched is not None and not getattr(watched, "gives_data", False):
+            self._listens(watched)
 
     def _attempt(self) -> Any:
         return self._file.recvfrom(self._nbytes)
@@ -205,10 +229,10 @@ else:
             sock, error = _opened(kind, protocol)
             try:
                 if sock is not None:
-                    error = sock.connect_ex(address)
+                    error = _begun(sock, address)
                 while error == errno.EAGAIN and kind == getattr(socket, "AF_UNIX", None):  # the listener's queue is full
                     yield sleep(RETRY)
-                    error = sock.connect_ex(address)
+                    error = _begun(sock, address)
                 if error in (errno.EINPROGRESS, errno.EWOULDBLOCK):
                     yield writable(sock)
                     error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -236,11 +260,23 @@ def _opened(kind: int, protocol: int) -> tuple[socket.socket | None, int | None]
     return sock, 0
 
 
+def _begun(sock: socket.socket, address: Any) -> int:
+    """Begin to connect. Return the number of the error, 0 for none; also where Python has none, as for the path of a Unix socket."""
+    try:
+        return sock.connect_ex(address)
+    except OSError as error:
+        return error.errno or errno.ENAMETOOLONG
+
+
 def _addresses(host: Any, service: Any, family: int, flags: int = 0) -> list[Any]:
+    if not isinstance(host, (str, bytes, type(None))) or not isinstance(service, (str, bytes, int)) or isinstance(service, bool):
+        raise TypeError(f"a host is a name or an address, a service a name or a port: {_at(host, service)} is none")
     if isinstance(service, int) and not 0 <= service < 65536:  # the system would take it modulo 65536
         raise OSError(errno.EINVAL, f"{_at(host, service)}: a port is a number from 0 to 65535")
     try:
         return list(socket.getaddrinfo(host, service, family, socket.SOCK_STREAM, 0, flags))
+    except UnicodeError as error:  # a label of the name is too long, say
+        raise socket.gaierror(socket.EAI_NONAME, f"{_at(host, service)} is not known: {error}") from None
     except OSError as error:
         raise type(error)(error.errno, f"{_at(host, service)} is not known: {error.strerror or error}") from None
 
@@ -259,7 +295,8 @@ def _bound(family: int, address: Any, backlog: int, reuse_port: bool, dualstack:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise type(error)(error.errno, f"cannot listen at {describe(address)}: {error.strerror or error}") from None
+        number = error.errno or errno.ENAMETOOLONG  # Python has none for the path of a Unix socket
+        raise OSError(number, f"cannot listen at {describe(address)}: {error.strerror or error}") from None
     except BaseException:
         sock.close()
         raise

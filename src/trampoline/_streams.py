@@ -7,8 +7,9 @@ from contextlib import suppress
 from sys import maxsize
 from weakref import WeakKeyDictionary, ref
 
-from trampoline._base import describe, promptly, resumed, set_traceback
+from trampoline._base import describe, promptly, resumed
 from trampoline._core import core
+from trampoline._errors import set_traceback
 from trampoline._operations import AGAIN, ConnectionLost, Operation, buffer_of, count_of, is_loss, prepare
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from trampoline._base import Called
 
+_spend = getattr(core, "_spend", id)  # that of the core in C, where it does not do without at_once(): it counts by itself
 _LARGE = 14  # a write counts as one more for each so many bytes, as a power of 2
 _TRIES = 10  # how often a pseudothread is told that what it reads is lost
 _told: WeakKeyDictionary[socket.socket, WeakKeyDictionary[core.Pseudothread[Any], int]] = WeakKeyDictionary()
@@ -75,6 +77,8 @@ class _Read(Operation):
         else:
             watched = pseudothread.trampoline.reactor.watch(file, False, self._ready)
             self._pseudothread, self._watched, self._watched_to_write = pseudothread, watched, False
+            if not getattr(watched, "gives_data", False) and self._listens(watched):
+                return
             if pseudothread.waits_for is not self:
                 self.withdraw(pseudothread)  # as in Operation.suspend()
 
@@ -139,6 +143,7 @@ class _Write(Operation):
             self._begun = sent
             return NotImplemented
         promptly[0] -= sent >> _LARGE
+        _spend(sent >> _LARGE)
         return sent
 
     def suspend(self, pseudothread: core.Pseudothread[Any]) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
+from weakref import WeakValueDictionary
 
 from trampoline._base import Suspension, describe, resumed, thrown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
     from typing import Any
 
     from trampoline._core import core
+    from trampoline._trampoline import Layer
+
+_with_pools: WeakValueDictionary[int, Layer] = WeakValueDictionary()  # by their identity: a subclass may compare as it likes
 
 
 class in_thread(Suspension):
@@ -66,6 +71,36 @@ class in_thread(Suspension):
             thrown(pseudothread, self, error)
         self._future = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
 
+    def _lose(self) -> None:
+        """Have an error told instead: after a fork, in the child, where the future must not be touched. A thread may have had its lock."""
+        pseudothread, self._future = self._pseudothread, None
+        if pseudothread is not None:
+            pseudothread.trampoline._post(partial(self._lost, pseudothread))
+
+    def _lost(self, pseudothread: core.Pseudothread[Any]) -> None:
+        if self._pseudothread is pseudothread and self._future is None:
+            lost = RuntimeError(f"{self!r} was begun before a fork: its thread lives on in the parent alone. Call it again, here")
+            thrown(pseudothread, self, lost)
+
     def __repr__(self) -> str:
         arguments = [describe(argument) for argument in (self._call[0], *self._call[1])]
         return f"in_thread({', '.join(arguments + [f'{name}={describe(value)}' for name, value in self._call[2].items()])})"
+
+
+def pool_of(trampoline: Layer) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    _with_pools[id(trampoline)] = trampoline
+    return ThreadPoolExecutor(thread_name_prefix="trampoline")
+
+
+def _after_fork() -> None:
+    for trampoline in list(_with_pools.values()):
+        vars(trampoline).pop("_pool", None)
+        for pseudothread in trampoline._all_parked():
+            if isinstance(pseudothread.waits_for, in_thread):
+                pseudothread.waits_for._lose()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from types import CoroutineType, GeneratorType, coroutine
+from types import CoroutineType, GeneratorType
 
-from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, no_coroutine, without_frames
+from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, named, no_coroutine
 from trampoline._core import core
+from trampoline._errors import without_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,10 +43,9 @@ else:
             if isinstance(seconds, Suspension) or is_coroutine(seconds):
                 raise TypeError(f"timeout() takes the seconds first: write timeout({describe(coroutine)}, {describe(seconds)})")
             raise no_coroutine("timeout()", coroutine)
-        return _limited(Limit(seconds), coroutine)
+        return _timeout(Limit(seconds), coroutine)
 
 
-@coroutine
 def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
     value = None
     try:
@@ -66,3 +66,6 @@ def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
     except TimeoutError as late:
         late.__traceback__ = None
         raise
+
+
+_timeout = named("timeout", _limited)

@@ -8,28 +8,16 @@ waits closes them when it is thrown into or closed itself, so that it can be cal
 from __future__ import annotations
 
 import sys
-from types import CoroutineType, FunctionType, GeneratorType, coroutine
+from types import CoroutineType, GeneratorType, coroutine
 
-from trampoline._base import (
-    VALUE,
-    Suspension,
-    describe,
-    get_context,
-    get_traceback,
-    is_coroutine,
-    meaning_of,
-    no_coroutine,
-    no_result,
-    set_context,
-    set_traceback,
-    without_frames,
-)
+from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, named, no_coroutine, no_result
 from trampoline._base import yield_itself as wait_for
+from trampoline._errors import get_context, get_traceback, set_context, set_traceback, without_frames
 from trampoline._traces import users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Generator, Sequence
     from concurrent.futures import Future
     from typing import Any, TypeAlias, TypeVar
 
@@ -134,14 +122,7 @@ def _waiting(together: Together) -> Generator[Any, Any, Any]:
         del failure, context, traceback, thrown, errors, decided, children, together
 
 
-def _named(name: str) -> Callable[[Together], Any]:
-    """Return the function that waits, under a name of its own: stacks and profiles show it."""
-    names = {"co_name": name, "co_qualname": name} if sys.version_info >= (3, 11) else {"co_name": name}
-    code: Any = _waiting.__code__
-    return coroutine(FunctionType(code.replace(**names), globals(), name))
-
-
-_gather, _first = _named("gather"), _named("first")
+_gather, _first = named("gather", _waiting), named("first", _waiting)
 
 
 if TYPE_CHECKING:

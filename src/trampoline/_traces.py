@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trampoline._base import get_traceback
+from trampoline._errors import get_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

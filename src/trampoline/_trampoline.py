@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property
+from functools import cached_property, wraps
 from time import monotonic
 
-from trampoline._base import core_types, describe, get_context, is_future, no_coroutine, set_context, thrown, without_frames
+from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
+from trampoline._errors import get_context, set_context, without_frames
+from trampoline._threads import pool_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
     from types import TracebackType
     from typing import Any, TextIO, TypeVar
 
@@ -48,6 +49,23 @@ class _Running:
             super(Layer, trampoline).stop()
 
 
+def _by_keywords(init: Any) -> Any:
+    """Have an `__init__()` say by the name of the class that is made what it does not take; Python's own words would name `Layer`."""
+    options = "reactor", "clock", "profile"
+
+    @wraps(init)
+    def __init__(self: Layer, /, *given: object, **keywords: Any) -> None:
+        if not given and not keywords:  # most of the time: there is nothing to do
+            return
+        wrong = [describe(given[0])] if given else [f"{name}=..." for name in keywords if name not in options]
+        if wrong:
+            hint = ": add() takes coroutines" if given and is_coroutine(given[0]) else ""
+            raise TypeError(f"{type(self).__name__}() takes only keywords, reactor, clock and profile, not {wrong[0]}{hint}")
+        init(self, **keywords)
+
+    return __init__
+
+
 class Layer(Base):
     """What `Trampoline` adds to the core. A class of its own, so that it can be put on either core."""
 
@@ -58,6 +76,7 @@ class Layer(Base):
     _own_reactor = True
     _posted: deque[Callable[[], object]] | tuple[()] = ()
     _host: Host | None = None
+    _pool = cached_property(pool_of)
     _throws_at_once = True  # whether a limit may throw into what is parked without asking `_interrupt()`
 
     def __init__(
@@ -84,6 +103,9 @@ class Layer(Base):
             from trampoline._profile import attached
 
             self.profile = attached(self, profile)
+
+    if not TYPE_CHECKING:
+        __init__ = _by_keywords(__init__)
 
     @cached_property
     def reactor(self) -> Reactor:
@@ -208,6 +230,12 @@ class Layer(Base):
 
         return fileno(self)
 
+    @property
+    def _waits(self) -> bool:
+        """Whether a file or a deadline is waited for: that without a reactor, too, after `close()` or where none could be made."""
+        timers = self._timers
+        return self.reactor.waiting if "reactor" in vars(self) else timers is not None and not timers.virtual and len(timers) > 0
+
     def _wait(self) -> bool:
         host = self._host
         if host is not None and host.until is not None:
@@ -218,7 +246,7 @@ class Layer(Base):
 
             if jumped(self):
                 return True
-        if "reactor" not in vars(self) or not self.reactor.waiting:
+        if not self._waits:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
             if not woken:
@@ -228,10 +256,9 @@ class Layer(Base):
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
-        reactor = self.reactor
-        self._waker = reactor.knock
+        self._waker = self.reactor.knock
         try:  # who queues something from now on knocks
-            events = reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
+            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
         finally:
             self._waker = None
         self._dispatch(events)
@@ -241,7 +268,7 @@ class Layer(Base):
         host, timers = self._host, self._timers
         if host is not None and host.until is not None and host.late():
             super().stop()
-        if self._posted or "reactor" in vars(self) and self.reactor.waiting:
+        if self._posted or self._waits:
             events = self.reactor.poll(0)
             if events or self._posted or timers is None or not timers.virtual:  # else it is for _wait() to say when time passes
                 self._dispatch(events)
@@ -264,12 +291,6 @@ class Layer(Base):
         waker = self._waker
         if waker is not None:
             waker()
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor
-
-        return ThreadPoolExecutor(thread_name_prefix="trampoline")
 
     def _adapt(self, got: Any) -> Any:
         if is_future(got):
@@ -332,6 +353,7 @@ class Layer(Base):
         self.close()
 
 
+known_as("Trampoline", Layer)
 if hasattr(core, "_know_waiting"):  # the core in C
     core._know_waiting(Layer._wait, _MOMENT)  # pyright: ignore[reportAttributeAccessIssue]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
-from trampoline._base import Suspension, describe, get_traceback
+from trampoline._base import Suspension, describe
+from trampoline._errors import get_traceback
 from trampoline._waited import cannot_join
 
 TYPE_CHECKING = False

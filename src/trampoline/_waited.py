@@ -26,6 +26,11 @@ def counted(where: str, value: int) -> int:
     return value
 
 
+def wrong_size() -> TypeError:
+    """Return the error of who makes a channel of anything but one argument without a name."""
+    return TypeError("Channel() takes one argument, without a name: for how many values it has room, None if that has no limit")
+
+
 def is_of_this_thread(pseudothread: core.Pseudothread[Any]) -> bool:
     """Return whether the trampoline of `pseudothread` runs in this thread, or does not run."""
     thread = pseudothread.trampoline._thread

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 
-from trampoline._base import get_context, no_coroutine, set_context
+from trampoline._base import no_coroutine
 from trampoline._core import core
+from trampoline._errors import get_context, set_context
 from trampoline._guest import Guest
 
 TYPE_CHECKING = False
