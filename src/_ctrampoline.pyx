@@ -26,11 +26,12 @@ from functools import update_wrapper
 from time import monotonic as _monotonic
 from types import GenericAlias
 
-from trampoline._base import Suspension, TailCall, cannot_join, code_of, core_types, describe, end_of_call, exception_of, has_begun
+from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
 from trampoline._base import no_entry, no_result, place_of, yield_itself
+from trampoline._errors import exception_of, without_frames
 from trampoline._traces import note_on
-from trampoline._waited import closed_channel, counted, in_two_threads, tell_channel, wrong_size
+from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
@@ -191,16 +192,15 @@ cdef class BaseTrampoline:
         """
         cdef PyObject* result = NULL
         Py_EnterRecursiveCall(" while a trampoline runs")
-        try:
-            begin(self)
-        except BaseException:
-            Py_LeaveRecursiveCall()
-            raise
-        cdef PyObject* failure = loop(self, &result)
-        turns_end(self)
+        cdef PyObject* failure = begin(self)
+        cdef bint begun = failure == NULL
+        if begun:
+            failure = loop(self, &result)
+            turns_end(self)
         Py_LeaveRecursiveCall()
-        no_more_running(self)
-        release(self)
+        if begun:
+            no_more_running(self)
+            release(self)
         if failure != NULL:
             set_result(&result, NULL)
         leave(failure)

@@ -234,8 +234,7 @@ cdef int caught(PyObject** got) noexcept:
             coroutine, outcome = no_coroutine("TailCall()", coroutine), ERROR
     except BaseException as failure:
         coroutine, outcome = failure, ERROR
-        if failure.__traceback__ is not None:
-            failure.__traceback__ = failure.__traceback__.tb_next  # without this function
+        without_frames(failure)  # this function's
     Py_INCREF(coroutine)
     Py_DECREF(error)
     got[0] = <PyObject*>coroutine

@@ -1,17 +1,24 @@
 """Who runs a trampoline, and what others ask of one that runs. Part of `_ctrampoline.pyx`."""
 
 
-cdef begin(BaseTrampoline t):
-    mine = get_ident()
-    if not begins(t, mine):
-        where = "inside itself" if thread_of(t) == mine else "by a second thread"
-        raise RuntimeError(f"run() of {t!r} was called {where}: it is running already, add() what else it shall do")
+cdef PyObject* begin(BaseTrampoline t) noexcept:
+    """Have this thread be the one that runs `t`. Return an error or NULL."""
+    cdef PyObject* failure = NULL
+    cdef bint begun = False
     try:
-        check_overridden(t)
-        turns_begin(t)
-    except BaseException:
-        no_more_running(t)
-        raise
+        mine = get_ident()
+        begun = begins(t, mine)
+        if begun:
+            check_overridden(t)
+            turns_begin(t)
+        else:
+            failure = raised_now(runs_already, t, thread_of(t) == mine)
+    except BaseException as error:
+        if begun:
+            no_more_running(t)
+        Py_INCREF(error)
+        failure = <PyObject*>error
+    return failure
 
 
 cdef bint begins(BaseTrampoline t, mine) noexcept:

@@ -101,7 +101,7 @@ cdef PyObject* spawned(Pseudothread p, PyObject* got) noexcept:
         child = spawned_by(p, spawning)
         failure = launch(p.trampoline, child, &started)
     except BaseException as error:
-        error.__traceback__ = None
+        PyException_SetTraceback(<PyObject*>error, Py_None)
         Py_INCREF(error)
         failure = <PyObject*>error
     if failure == NULL:

@@ -20,6 +20,10 @@ def call_in_run(t, act):
     t.run()
 
 
+async def gives_many():
+    yield
+
+
 class Shop:
     def generator_method(self):
         yield
@@ -39,6 +43,9 @@ ADD = {
     "class": (Shop, "not <class "),
     "long": ("x" * 1000, "not '" + "x" * 100),
     "partial": (partial(len, 5), "not functools.partial("),
+    "partial of a generator function": (partial(value, 5), "is a generator function that was not called: call it"),
+    "async generator function": (gives_many, "an async generator is none: `async for` it in one, not <function gives_many"),
+    "async generator": (gives_many(), "an async generator is none: `async for` it in one, not <async_generator object"),
     "consumer": (trampoline.consumer(value), "value is a generator function that was not called: write value(...)"),
 }
 HOW = ["add", "schedule", "trampoline", "call", "stack"]

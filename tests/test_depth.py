@@ -37,3 +37,10 @@ def run_script(script, core):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_depth(script, core):
     assert run_script(script, core) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it asks Linux how much memory it has, and limits that")
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="PyPy's collector gives up where it gets no memory")
+@pytest.mark.parametrize("core", CORES)
+def test_no_memory_for_another_call(core):
+    assert run_script(Path(__file__).parent / "scripts" / "memory_for_a_call.py", core) == (0, "")

@@ -24,8 +24,9 @@ def test_a_deque_to_its_user(core, kind):
     assert list(t.queue) == [second, first, len]
     t.queue.clear()
     assert list(t.queue) == []
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError) as raised:
         t.queue.popleft()
+    assert raised.value.__context__ is None
 
 
 @pytest.mark.parametrize("kind", QUEUES)

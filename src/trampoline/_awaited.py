@@ -7,6 +7,7 @@ from asyncio import CancelledError
 
 from trampoline._base import Suspension, describe
 from trampoline._bridge import Bridge, own_codes, without_ours
+from trampoline._errors import get_traceback, set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Awaited(Suspension):
             value = future.result()
         except BaseException as raised:
             failure = raised
-            failure.__traceback__ = without_ours(raised.__traceback__)
+            set_traceback(failure, without_ours(get_traceback(raised)))
         error, self.error, self._pseudothread = self.error, None, None
         if error is not None and (isinstance(failure, CancelledError) or failure is None and not isinstance(error, CancelledError)):
             failure = error

@@ -7,8 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Coroutine, Generator
-from functools import wraps
-from types import CodeType, CoroutineType, FunctionType, GeneratorType, GetSetDescriptorType, MemberDescriptorType, TracebackType, coroutine
+from functools import partial, wraps
+from types import (
+    AsyncGeneratorType,
+    CodeType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    coroutine,
+)
 
 from trampoline._frames import frame_of
 
@@ -84,6 +93,11 @@ class Suspension:
 
     def take_back(self, pseudothread: core.Pseudothread[Any], value: Any) -> object:
         """Have `value` back: `pseudothread` was resumed with it, and closed before its turn. Asked of a class with `at_once()` only."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not callable(cls.suspend) and not hasattr(cls.suspend, "__get__"):
+            raise TypeError(f"suspend of {cls.__qualname__} is called with a pseudothread, but {describe(cls.suspend)} is not callable")
 
     def __iter__(self) -> Generator[Any, Any, Any]:
         return (yield self)
@@ -189,11 +203,17 @@ def meaning_of(got: object) -> int:
 
 def no_coroutine(where: str, value: Any) -> TypeError:
     """Return the TypeError for what is no coroutine."""
-    flags = getattr(getattr(getattr(value, "__wrapped__", value), "__code__", None), "co_flags", 0)  # that of a consumer, too
+    function: Any = value
+    while type(function) is partial:
+        function = function.func
+    flags = getattr(getattr(getattr(function, "__wrapped__", function), "__code__", None), "co_flags", 0)  # that of a consumer, too
+    if flags & 0x200 or type(value) is AsyncGeneratorType:
+        return TypeError(f"{where} takes a coroutine, and an async generator is none: `async for` it in one, not {describe(value)}")
     for flag, what in ((0x20, "a generator function"), (0x80, "a coroutine function")):
         if flags & flag:
-            name = value.__qualname__
-            return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: write {name}(...)")
+            name = function.__qualname__ if function is value else describe(value)
+            call_it = f"write {name}(...)" if function is value else "call it"
+            return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: {call_it}")
     waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
     hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if flags:
@@ -211,27 +231,6 @@ def no_entry(value: object, _: object = None) -> TypeError:
 def not_yielded(value: object) -> str:
     """Return what to add to the refusal of `value`, where it is what a forgotten `yield` leaves."""
     return ": write `yield` before it where it is made" if issubclass(type(value), Suspension) or is_coroutine(value) else ""
-
-
-def exception_of(where: str, kind: Any, value: Any = None, traceback: Any = None) -> BaseException:
-    """Return the instance that `kind, value, traceback` mean, as in a generator's `throw()`."""
-    if isinstance(kind, BaseException):
-        if value is not None:
-            raise TypeError(f"{where} takes no second value with an exception that is an instance already: {describe(value)}")
-        error = kind
-    elif not isinstance(kind, type) or not issubclass(kind, BaseException):
-        raise TypeError(f"{where} takes an exception, or a class of them, not {describe(kind)}")
-    elif isinstance(value, kind):
-        error = value
-    else:
-        error = kind() if value is None else kind(*value) if isinstance(value, tuple) else kind(value)
-        if not isinstance(error, BaseException):
-            raise TypeError(f"{where} takes an exception, but {describe(kind)} makes {describe(error)}")
-    if traceback is None:
-        return error
-    if not isinstance(traceback, TracebackType):
-        raise TypeError(f"{where} takes a traceback as the third part of an error, not {describe(traceback)}")
-    return error.with_traceback(traceback)
 
 
 def describe(value: object) -> str:
@@ -314,18 +313,6 @@ def line_of(code: CodeType, instruction: int) -> tuple[str, int]:
         if start <= instruction < end and line is not None:
             return code.co_filename, line
     return code.co_filename, code.co_firstlineno
-
-
-def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
-    """Return the RuntimeError for `pseudothread` that yielded `target` and cannot wait for its end."""
-    if target is pseudothread:
-        return RuntimeError(f"{pseudothread!r} cannot join itself: it would wait for its own end for ever")
-    if target.trampoline is None:
-        return RuntimeError(f"cannot join {target!r}: it was never added to a trampoline")
-    return RuntimeError(
-        f"cannot join {target!r}: it belongs to another trampoline, {target.trampoline!r}. Join it there, and hand on its result "
-        "from there by resume() or throw()"
-    )
 
 
 def no_result(pseudothread: object) -> RuntimeError:

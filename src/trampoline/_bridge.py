@@ -15,6 +15,7 @@ from contextvars import copy_context
 from types import CodeType
 
 from trampoline._base import VALUE, end_of_call, meaning_of, name_of
+from trampoline._errors import without_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Outcome(asyncio.Future):  # type: ignore[type-arg]
         except CancelledError as error:
             super().cancel(*error.args[:1])
         except BaseException as error:
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            without_frames(error)
             self.set_exception(RuntimeError("coroutine raised StopIteration") if isinstance(error, StopIteration) else error)
         else:
             if self._error is not None and self._guest._spare(self._pseudothread, self._error):  # it never waited
@@ -118,7 +119,7 @@ def within(coroutine: Any, guest: Guest | None = None) -> Generator[Any, Any, An
     try:
         return (yield (coroutine, coroutine := None)[0])
     except BaseException as error:
-        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame, from CPython 3.11 on
+        without_frames(error)  # without this frame, from CPython 3.11 on
         raise
     finally:
         if guest is not None:

@@ -1,5 +1,6 @@
 """The decorator of PEP 342's example: a generator function whose generators are ready to be sent to."""
 
+from contextlib import suppress
 from functools import wraps
 
 from trampoline._base import describe
@@ -28,7 +29,7 @@ def consumer(function):
         except StopIteration:
             pass  # told outside: the error that follows from it is not its consequence
         except BaseException as error:
-            if hasattr(error, "add_note"):
+            with suppress(Exception):  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
                 error.add_note(f"while the consumer {_name(function)}() was run to its first yield")
             raise
         raise RuntimeError(f"the consumer {_name(function)}() finished before its first yield: it has no place to receive what is sent")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from time import monotonic
 
 from trampoline._bridge import without_ours
+from trampoline._errors import get_traceback, set_traceback, without_frames
 from trampoline._onloop import LoopReactor
 from trampoline._trampoline import Layer
 
@@ -84,10 +85,8 @@ class Driven(Layer):
         except BaseException as raised:
             failure = raised
         if failure is not None:
-            traceback = failure.__traceback__
-            for _ in range(2):  # this frame, and the one of run()
-                traceback = traceback and traceback.tb_next
-            return failure.with_traceback(without_ours(traceback))
+            without_frames(failure, 2)  # this frame, and the one of run()
+            return set_traceback(failure, without_ours(get_traceback(failure)))
         if self.queue and not self._paused:
             return RuntimeError(
                 f"{self!r}, which runs inside an asyncio loop, was stopped before its end: to end aio.run(), cancel its task"

@@ -10,6 +10,7 @@ from concurrent.futures import CancelledError, Future
 from functools import partial
 
 from trampoline._base import Suspension, describe, is_future, resumed, thrown
+from trampoline._errors import get_context, get_traceback, set_context, set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ def _error_of(future: Future[Any]) -> BaseException | None:
     error = future.exception()
     if error is None:
         return None
-    as_it_was = vars(future).setdefault("_as_it_was", (error.__traceback__, error.__context__))
-    error.__traceback__, error.__context__ = as_it_was
-    return error
+    as_it_was = vars(future).setdefault("_as_it_was", (get_traceback(error), get_context(error)))
+    set_context(error, as_it_was[1])
+    return set_traceback(error, as_it_was[0])
 
 
 class run_in(Outcome):

@@ -11,6 +11,7 @@ from math import inf
 from time import monotonic
 
 from trampoline._base import describe
+from trampoline._errors import without_frames
 from trampoline._seconds import seconds_of
 
 TYPE_CHECKING = False
@@ -108,10 +109,7 @@ def step(t: Layer, run: Callable[[], object], timeout: float, budget: float) -> 
     if host.watched and "reactor" in vars(t):
         host.hang(t)
     if failure is not None:
-        traceback = failure.__traceback__
-        for _ in range(2):  # this frame, and the one of run()
-            traceback = traceback and traceback.tb_next
-        return None, failure.with_traceback(traceback)
+        return None, without_frames(failure, 2)  # this frame, and the one of run()
     return _when(t), None
 
 

@@ -8,6 +8,7 @@ from operator import index
 from typing import Generic, TypeVar
 
 from trampoline._base import Suspension, describe, not_yielded
+from trampoline._errors import without_frames
 from trampoline._executors import Outcome, check, future_of
 
 TYPE_CHECKING = False
@@ -91,7 +92,7 @@ class map_in(Suspension, Generic[R]):
         except StopIteration:
             pass
         except Exception as error:
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
+            without_frames(error)
             failed: Future[R] = Future()
             failed.set_exception(error)
             self._under_way.append(failed)

@@ -11,6 +11,7 @@ from operator import index
 
 from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
 from trampoline._descriptors import Watched, check_open, is_ready, number_of
+from trampoline._errors import set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Operation(Suspension):
 
     def _failed(self, error: Exception) -> None:
         """Wait once more if that is what the error says, else throw it."""
-        error.__traceback__ = None
+        set_traceback(error, None)
         wants = self._writing if isinstance(error, (BlockingIOError, InterruptedError)) else _wants(error)
         if wants is None:
             self._fail(error)

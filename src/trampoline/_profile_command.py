@@ -14,6 +14,7 @@ import threading
 from types import ModuleType
 
 from trampoline import _profile_files
+from trampoline._errors import get_traceback, set_traceback, without_frames
 from trampoline._profile import ProfileOfThreads
 
 TYPE_CHECKING = False
@@ -140,7 +141,7 @@ def _module(parser: argparse.ArgumentParser, program: list[str]) -> Callable[[],
 
 def _refuse(parser: argparse.ArgumentParser, error: Exception) -> NoReturn:
     """Show why a program cannot be compiled, as Python does, and end."""
-    sys.excepthook(type(error), error.with_traceback(None), None)
+    sys.excepthook(type(error), set_traceback(error, None), None)
     parser.exit(1)
 
 
@@ -156,16 +157,13 @@ def _run(run: Callable[[], None]) -> BaseException | None:
     except SystemExit as error:
         return error  # whose message Python prints
     except BaseException as error:
-        traceback = error.__traceback__
-        for _ in range(2):  # this frame and that of the lambda
-            traceback = traceback and traceback.tb_next
-        return _shown(error.with_traceback(traceback))
+        return _shown(without_frames(error, 2))  # this frame and that of the lambda
     return None
 
 
 def _shown(error: BaseException) -> BaseException:
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(type(error), error, get_traceback(error))
     finally:
         sys.excepthook = lambda *_: None  # it comes by once more, for the exit status
     return error

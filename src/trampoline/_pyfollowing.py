@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from trampoline._base import ADAPT, GIVE, VALUE, WAIT, kinds, meaning_of
+from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
+from trampoline._errors import get_traceback
 from trampoline._pypseudothread import Pseudothread
+from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
     INTERRUPTED,
@@ -12,13 +14,14 @@ from trampoline._pyresume import (
     OWN_CODES,
     PARKED,
     PROMPTLY,
+    QUEUED,
     RUNNING,
     TAKEN,
     THROWING,
-    behind,
     caught,
     error_of,
     returned,
+    without_ours,
 )
 from trampoline._pytogether import Spawning, hand_out, join
 
@@ -27,6 +30,29 @@ class Following:
     """What follows a turn, for `BaseTrampoline`."""
 
     __slots__ = ()
+
+    def _recover(self, entry, error):
+        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
+        if type(entry) is Pseudothread and entry._trampoline is self:
+            own = type(self._queue) is Queue
+            if entry._state == QUEUED or entry._state == TAKEN and not own:
+                self._put_back(entry, own)
+            elif entry._state == RUNNING or entry._state == TAKEN:
+                entry._end(error, ERROR)
+                hand_out(entry)
+            elif entry._state == ENDED and type(entry._joiners) is dict:
+                hand_out(entry)
+
+    def _put_back(self, entry, own):
+        """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
+        queue = self._queue._entries if own else self._queue
+        try:
+            taken = not any(other is entry for other in queue)
+        except Exception:
+            return
+        if taken:
+            entry._state = QUEUED if own else TAKEN
+            getattr(queue, "appendleft", queue.append)(entry)
 
     def _meant(self, p, outcome, got):
         """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
@@ -61,7 +87,7 @@ class Following:
         handing.append(p)
         try:
             if throwing:
-                self.schedule(coroutine, stack, type(value), value, value.__traceback__)
+                self.schedule(coroutine, stack, type(value), value, get_traceback(value))
             else:
                 self.schedule(coroutine, stack, value)
         finally:
@@ -116,7 +142,7 @@ class Following:
                     suspension.suspend(p)
                 return
         except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
+            without_ours(raised)
             error = raised
         try:
             if p._state == ENDED:
@@ -138,7 +164,7 @@ class Following:
         try:
             return suspension.at_once(p)
         except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
+            without_ours(raised)
             p._special |= THROWING
             return raised
         finally:
@@ -161,7 +187,7 @@ class Following:
         try:
             return spawning.start(self, p)
         except BaseException as raised:
-            raised.__traceback__ = behind(raised.__traceback__)
+            without_ours(raised)
             p._special |= THROWING
             return raised
 

@@ -9,7 +9,6 @@ from trampoline._base import (
     ERROR,
     VALUE,
     core_types,
-    exception_of,
     ignored_exit,
     line_of,
     misuse,
@@ -20,6 +19,7 @@ from trampoline._base import (
     promptly,
     yield_itself,
 )
+from trampoline._errors import exception_of, get_context, get_traceback, set_context
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
@@ -33,9 +33,9 @@ from trampoline._pyresume import (
     RUNNING,
     TAKEN,
     THROWING,
-    behind,
     error_of,
     resume_specially,
+    without_ours,
 )
 from trampoline._pytogether import hand_out, taken
 
@@ -88,14 +88,14 @@ class Pseudothread:
             if not self._special:
                 return self._payload
             error = self._payload
-            context = error.__context__
+            context = get_context(error)
             raise error
         finally:
             trampoline._held, trampoline._current = held, current
             if by_hand:
                 turns_end(trampoline)
             if error is not None:
-                error.__context__ = context  # raised in an `except` block it would have got one
+                set_context(error, context)  # raised in an `except` block it would have got one
             self = error = context = held = current = None  # the frames of a traceback hold those that called them
 
     def resume(self, value=None):
@@ -162,7 +162,7 @@ class Pseudothread:
                     elif type(held) is not Pseudothread:
                         held.withdraw(self)
                 except BaseException as raised:
-                    raised.__traceback__ = behind(raised.__traceback__)
+                    without_ours(raised)
                     failure = raised
             del held  # its end may look at us
             by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
@@ -180,11 +180,11 @@ class Pseudothread:
                 turns_end(self._trampoline)
             hand_out(self)
             if failure is not None:
-                context = failure.__context__
+                context = get_context(failure)
                 try:
                     raise failure
                 finally:
-                    failure.__context__ = context  # raised in an `except` block it would have got one
+                    set_context(failure, context)  # raised in an `except` block it would have got one
                     failure = context = None
         finally:
             closing.pop(self, None)
@@ -202,11 +202,11 @@ class Pseudothread:
         if self._special:
             taken(self)
             error = error_of(self)
-            context = error.__context__
+            context = get_context(error)
             try:
                 raise error
             finally:
-                error.__context__ = context
+                set_context(error, context)
                 self = error = context = None
         if self._payload is MISSING:
             raise no_result(self)
@@ -341,7 +341,7 @@ class Pseudothread:
             self._levels = None
         if outcome == ERROR:
             self._special = THROWING
-            self._stack = value.__traceback__, value.__context__  # for whoever is given it later
+            self._stack = get_traceback(value), get_context(value)  # for whoever is given it later
         return self
 
 
@@ -359,7 +359,7 @@ def _close(p, failure):
     except (StopIteration, GeneratorExit):
         return None
     except BaseException as raised:
-        raised.__traceback__ = behind(raised.__traceback__)
+        without_ours(raised)
         return raised
     finally:
         promptly[0] = outer

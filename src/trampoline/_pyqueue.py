@@ -48,7 +48,9 @@ class Queue:
         try:
             entry = self._entries.popleft()
         except IndexError:
-            raise IndexError("popleft() from an empty queue") from None
+            entry = None  # the error is raised outside: it is not the consequence of this one
+        if entry is None:
+            raise IndexError("popleft() from an empty queue")
         if type(entry) is Pseudothread and entry._state == QUEUED:
             entry._state = TAKEN
         return entry

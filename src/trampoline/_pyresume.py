@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import GeneratorType
 
 from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, no_coroutine
+from trampoline._errors import get_context, get_traceback, set_context, set_traceback
 from trampoline._pylevels import COLLECTED, resume_collected
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
@@ -46,8 +47,9 @@ def resume_specially(p, top, value):
 def error_of(ended):
     """Return the error that left the root of `ended`, as it was then: whoever was given it has added to its traceback and its context."""
     error = ended._payload
-    error.__traceback__, error.__context__ = ended._stack
-    return error
+    traceback, context = ended._stack
+    set_context(error, context)
+    return set_traceback(error, traceback)
 
 
 def first_of(waiting):
@@ -62,15 +64,20 @@ def first_of(waiting):
 
 def behind(traceback):
     """Return what is left of a traceback when its first entry and all others of ours that follow it are cut off."""
-    traceback = traceback.tb_next
+    traceback = traceback and traceback.tb_next  # where there was no memory for an entry there are fewer
     while traceback is not None and traceback.tb_frame.f_code in OWN_CODES:
         traceback = traceback.tb_next
     return traceback
 
 
+def without_ours(error):
+    """Cut our own frames off the front of its traceback."""
+    set_traceback(error, behind(get_traceback(error)))
+
+
 def caught(error):
     """Cut our own frames off the traceback. Return what the error means, and the error or the coroutine of a TailCall."""
-    error.__traceback__ = behind(error.__traceback__)
+    without_ours(error)
     if not isinstance(error, TailCall):
         return ERROR, error
     try:
@@ -90,9 +97,9 @@ def returned(stop):
 
 def _without(raised, error):
     """Return what was raised while `error` was handled, by us and not by the user, without that."""
-    raised.__traceback__ = behind(raised.__traceback__)
-    if raised.__context__ is error:
-        raised.__context__ = None
+    without_ours(raised)
+    if get_context(raised) is error:
+        set_context(raised, None)
     return raised
 
 

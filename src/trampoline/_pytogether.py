@@ -11,8 +11,9 @@ from contextvars import Context
 from time import monotonic
 from types import GeneratorType
 
-from trampoline._base import cannot_join, core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
+from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
 from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING, first_of
+from trampoline._waited import cannot_join
 
 
 def join(p, target):
@@ -84,6 +85,20 @@ def check_root(where, coroutine, context):
         raise no_coroutine(where, coroutine)
     if context is not None and type(context) is not Context:
         raise TypeError(f"{where} takes a contextvars.Context as its context, not {describe(context)}")
+
+
+def check_stack(coroutine, stack):
+    """Return both, or raise the TypeError that names what is wrong."""
+    if not is_coroutine(coroutine):
+        raise no_coroutine("schedule()", coroutine)
+    rest = stack
+    while rest:
+        if not issubclass(type(rest), tuple) or len(rest) != 2:
+            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
+        if not is_coroutine(rest[0]):
+            raise no_coroutine("the stack of schedule()", rest[0])
+        rest = rest[1]
+    return coroutine, stack or ()
 
 
 def describe_root(p, name, context, frame):

@@ -25,7 +25,8 @@ from _weakref import ref
 from collections import deque
 from types import GeneratorType
 
-from trampoline._base import call, describe, exception_of, is_coroutine, known_as, no_copy, no_coroutine
+from trampoline._base import call, describe, is_coroutine, known_as, no_copy
+from trampoline._errors import exception_of, get_context, get_traceback, set_context
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
 from trampoline._pycollector import Collector, Node
@@ -33,9 +34,10 @@ from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
-from trampoline._pytogether import Group, check_root, describe_root, spawn
+from trampoline._pytogether import Group, check_root, check_stack, describe_root, spawn
 from trampoline._pyturns import Turns
 from trampoline._traces import note_on
+from trampoline._waited import runs_already
 
 __all__ = [
     "BaseTrampoline", "Channel", "Collector", "Deadline", "Group", "Limit", "Node", "Pseudothread", "Queue", "Timers", "VirtualClock",
@@ -175,7 +177,7 @@ class BaseTrampoline(Turns):
                 return p
         p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
-            p = self._make(*_check_stack(coroutine, stack))
+            p = self._make(*check_stack(coroutine, stack))
         p._payload = val
         if exc:
             p._special |= THROWING
@@ -190,7 +192,7 @@ class BaseTrampoline(Turns):
         For a pseudothread's last turn that is its result. An error that leaves a root leaves `run()`; all else stays queued and `run()` may
         be called again. RuntimeError inside `run()` of the same trampoline and from a second thread.
         """
-        error = context = following = None
+        error = context = first = following = None
         mine = (get_ident(),)
         try:
             try:
@@ -199,23 +201,24 @@ class BaseTrampoline(Turns):
                 if failed is None:
                     return result
                 error = note_on(failed._payload, failed._name, failed.added)
-                context, failed = error.__context__, None
+                context, failed = get_context(error), None
                 self._finish(mine)  # before it is raised: what is let go would get it as a context
                 raise error
             except BaseException as raised:
                 if raised is not error and self._runner.get("by") is mine:
                     self._recover(self._current, raised)
-                following = raised.__traceback__.tb_next
+                first = get_traceback(raised)
+                following = first and first.tb_next
                 if following is not None and following.tb_frame.f_code in OWN_CODES:
-                    raised.__traceback__.tb_next = behind(raised.__traceback__)
+                    first.tb_next = behind(first)
                 raise
             finally:
                 self._finish(mine)
         finally:
             self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
             if error is not None:
-                error.__context__ = context  # raised in an `except` block of the user's it would have got one
-            result = error = context = following = None  # the frames of a traceback hold those that called them
+                set_context(error, context)  # raised in an `except` block of the user's it would have got one
+            result = error = context = first = following = None  # the frames of a traceback hold those that called them
 
     @property
     def _collector(self):
@@ -311,8 +314,7 @@ class BaseTrampoline(Turns):
     def _begin(self, mine):
         runner = self._runner.setdefault("by", mine)  # one step, even for two threads
         if runner is not mine:
-            where = "inside itself" if runner == mine else "by a second thread"
-            raise RuntimeError(f"run() of {self!r} was called {where}: it is running already, add() what else it shall do")
+            raise runs_already(self, runner == mine)
         self._running = True
         self._check_overridden()
         turns_begin(self)
@@ -378,19 +380,5 @@ def _enlist(trampoline):
     _all.append(ref(trampoline))
 
 
-def _check_stack(coroutine, stack):
-    """Return both, or raise the TypeError that names what is wrong."""
-    if not is_coroutine(coroutine):
-        raise no_coroutine("schedule()", coroutine)
-    rest = stack
-    while rest:
-        if not issubclass(type(rest), tuple) or len(rest) != 2:
-            raise TypeError(f"schedule() takes its stack in nested pairs, (caller, (its caller, ())), not {describe(rest)}")
-        if not is_coroutine(rest[0]):
-            raise no_coroutine("the stack of schedule()", rest[0])
-        rest = rest[1]
-    return coroutine, stack or ()
-
-
-OWN_CODES.add(BaseTrampoline._append.__code__)
+OWN_CODES.update((BaseTrampoline._append.__code__, BaseTrampoline._begin.__code__))
 known_as("Trampoline", BaseTrampoline)

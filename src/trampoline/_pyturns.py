@@ -24,6 +24,7 @@ from trampoline._base import (
     no_entry,
     promptly,
 )
+from trampoline._errors import set_traceback
 from trampoline._pycollecting import between_turns
 from trampoline._pyfollowing import Following
 from trampoline._pypseudothread import Pseudothread
@@ -40,6 +41,7 @@ from trampoline._pyresume import (
     caught,
     resume_specially,
     returned,
+    without_ours,
 )
 from trampoline._pytogether import hand_out
 
@@ -202,8 +204,11 @@ class Turns(Following):
                         if special or isinstance(raised, TailCall):
                             outcome, got = caught(raised)
                         else:
-                            raised.__traceback__ = raised.__traceback__.tb_next  # without this frame
                             outcome, got = ERROR, raised
+                            try:
+                                set_traceback(raised, raised.__traceback__.tb_next)  # without this frame
+                            except Exception:  # there was no memory for one, or its class has an attribute of that name
+                                without_ours(raised)
                         break
                     kind = type(got)
                     if kind is GeneratorType:
@@ -234,9 +239,14 @@ class Turns(Following):
                     if p._levels is not None:
                         p._levels.same_turn()
                 if not outcome:  # CALL
-                    stack = p._stack = (top, stack)
-                    top = p._top = got
-                    got = None
+                    try:
+                        stack = p._stack = (top, stack)
+                    except MemoryError as raised:  # it goes to who wanted to make the call
+                        let_go, got = got, set_traceback(raised, None)
+                        p._special |= THROWING
+                    else:
+                        top = p._top = got
+                        got = None
                 elif outcome == VALUE and stack:
                     let_go = top
                     top, stack = stack
@@ -358,29 +368,6 @@ class Turns(Following):
     def _can_go_on(self, entry, state=QUEUED):
         """Return whether `entry`, which was taken from the queue, is a pseudothread of ours that stood there in that state."""
         return type(entry) is Pseudothread and entry._state == state and entry._trampoline is self
-
-    def _recover(self, entry, error):
-        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
-        if type(entry) is Pseudothread and entry._trampoline is self:
-            own = type(self._queue) is Queue
-            if entry._state == QUEUED or entry._state == TAKEN and not own:
-                self._put_back(entry, own)
-            elif entry._state == RUNNING or entry._state == TAKEN:
-                entry._end(error, ERROR)
-                hand_out(entry)
-            elif entry._state == ENDED and type(entry._joiners) is dict:
-                hand_out(entry)
-
-    def _put_back(self, entry, own):
-        """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
-        queue = self._queue._entries if own else self._queue
-        try:
-            taken = not any(other is entry for other in queue)
-        except Exception:
-            return
-        if taken:
-            entry._state = QUEUED if own else TAKEN
-            getattr(queue, "appendleft", queue.append)(entry)
 
 
 OWN_CODES.update(function.__code__ for function in (Turns._loop, _LookedAtFirst.__next__, Turns._advance, Turns._go_round))

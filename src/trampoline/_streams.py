@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary, ref
 
 from trampoline._base import describe, promptly, resumed
 from trampoline._core import core
+from trampoline._errors import set_traceback
 from trampoline._operations import AGAIN, ConnectionLost, Operation, buffer_of, count_of, is_loss, prepare
 
 TYPE_CHECKING = False
@@ -135,7 +136,7 @@ class _Write(Operation):
         try:
             sent = file.send(data)
         except Exception as error:
-            error.__traceback__ = None  # which holds this frame
+            set_traceback(error, None)  # which holds this frame
             self._begun = error
             return NotImplemented
         if sent < len(data):

@@ -6,6 +6,7 @@ from types import CoroutineType, GeneratorType
 
 from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, named, no_coroutine
 from trampoline._core import core
+from trampoline._errors import without_frames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _limited(limit: core.Limit, waits: Any) -> Generator[Any, Any, Any]:
         if type(waits) is CoroutineType:  # never called: Python would warn of it
             waits.close()
         if not limit.lift(error):  # that of another timeout() around this one, say
-            error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame, from CPython 3.11 on
+            without_frames(error)  # without this frame, from CPython 3.11 on
             raise
     else:
         if not limit.lift():

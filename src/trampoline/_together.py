@@ -12,6 +12,7 @@ from types import CoroutineType, GeneratorType, coroutine
 
 from trampoline._base import VALUE, Suspension, describe, is_coroutine, meaning_of, named, no_coroutine, no_result
 from trampoline._base import yield_itself as wait_for
+from trampoline._errors import get_context, get_traceback, set_context, set_traceback, without_frames
 from trampoline._traces import users
 
 TYPE_CHECKING = False
@@ -68,7 +69,7 @@ class Together(Suspension):
             if error is not None:
                 errors.append(error)
         for error in errors:
-            error.__traceback__ = users(error.__traceback__)
+            set_traceback(error, users(get_traceback(error)))
         return decided, group.children, errors
 
     def __repr__(self) -> str:
@@ -94,7 +95,7 @@ def _waiting(together: Together) -> Generator[Any, Any, Any]:
     try:
         value = yield together
     except BaseException as error:
-        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # without this frame
+        without_frames(error)  # without this frame
         thrown = error
     # Nothing is being handled here: what the `finally` blocks raise gets no context of ours.
     decided, children, errors = together.end()
@@ -110,11 +111,12 @@ def _waiting(together: Together) -> Generator[Any, Any, Any]:
     failure = errors[0]
     if len(errors) > 1 and sys.version_info >= (3, 11):
         failure = BaseExceptionGroup(f"{len(errors)} errors in {together!r}", errors)  # noqa: F821 -- Python 3.11
-    context, traceback = failure.__context__, failure.__traceback__
+    context, traceback = get_context(failure), get_traceback(failure)
     try:
         raise failure
     except BaseException as raised:
-        raised.__context__, raised.__traceback__ = context, traceback  # without this frame, from CPython 3.11 on
+        set_context(raised, context)
+        set_traceback(raised, traceback)  # without this frame, from CPython 3.11 on
         raise
     finally:
         del failure, context, traceback, thrown, errors, decided, children, together

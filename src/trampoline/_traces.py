@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from trampoline._errors import get_traceback
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,7 +27,7 @@ def users(traceback: TracebackType | None) -> TracebackType | None:
 def note_on(error: BaseException, name: str | None, added: tuple[str, int] | None) -> BaseException:
     """Note on an error that leaves `run()` whose it is, shorten a traceback that nobody could read, and return the error."""
     notes = [] if added is None else [f"in pseudothread {name!r}, added at {added[0]}:{added[1]}"]
-    left_out = _shorten(error.__traceback__)
+    left_out = _shorten(get_traceback(error))
     if left_out:
         notes.append(f"the traceback is shortened: {left_out:,} calls in the middle are left out")
     try:

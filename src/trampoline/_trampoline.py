@@ -8,6 +8,7 @@ from time import monotonic
 
 from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
+from trampoline._errors import get_context, set_context, without_frames
 from trampoline._threads import pool_of
 
 TYPE_CHECKING = False
@@ -151,11 +152,11 @@ class Layer(Base):
             )
         if errors:
             error = errors.pop(0)
-            context = error.__context__
+            context = get_context(error)
             try:
                 raise error
             finally:
-                error.__context__ = context  # raised in an `except` block of the user's it would have got one
+                set_context(error, context)  # raised in an `except` block of the user's it would have got one
                 del error, context, errors
 
     def pseudothreads(self) -> list[core.Pseudothread[Any]]:
@@ -211,11 +212,11 @@ class Layer(Base):
         left, failure = step(self, super().run, timeout, budget)
         if failure is None:
             return left
-        context = failure.__context__
+        context = get_context(failure)
         try:
             raise failure
         finally:
-            failure.__context__ = context  # raised in an `except` block of the user's it would have got one
+            set_context(failure, context)  # raised in an `except` block of the user's it would have got one
             del failure, context
 
     def fileno(self) -> int:
@@ -390,11 +391,9 @@ def trampoline(coroutine: AnyCoroutine[T]) -> T:
     if failure is None:
         value: T = root.result()
         return value
-    context, traceback = failure.__context__, failure.__traceback__
-    for _ in range(2):  # this frame, which comes again, and the one of run()
-        traceback = traceback and traceback.tb_next
+    context = get_context(failure)
     try:
-        raise failure.with_traceback(traceback)
+        raise without_frames(failure, 2)  # this frame, which comes again, and the one of run()
     finally:
-        failure.__context__ = context
-        del failure, traceback, context, root, runner
+        set_context(failure, context)
+        del failure, context, root, runner

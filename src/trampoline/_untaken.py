@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
-from trampoline._base import Suspension, cannot_join, describe
+from trampoline._base import Suspension, describe
+from trampoline._errors import get_traceback
+from trampoline._waited import cannot_join
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,9 +61,11 @@ class Untaken:
         text = f"Nobody joined pseudothread {self._name!r}{where}, which failed"
         hook = sys.unraisablehook
         if hook is not sys.__unraisablehook__:
-            told: Any = SimpleNamespace(exc_type=type(error), exc_value=error, exc_traceback=error.__traceback__, err_msg=text, object=None)
+            told: Any = SimpleNamespace(
+                exc_type=type(error), exc_value=error, exc_traceback=get_traceback(error), err_msg=text, object=None
+            )
             hook(told)
         elif sys.stderr is not None:  # Python's own takes nothing but what Python itself made
             from traceback import format_exception
 
-            sys.stderr.write(f"{text}:\n" + "".join(format_exception(type(error), error, error.__traceback__)))
+            sys.stderr.write(f"{text}:\n" + "".join(format_exception(type(error), error, get_traceback(error))))

@@ -71,3 +71,21 @@ def tell(what: object, *told: str) -> str:
 def waiting(count: int, how: str = "") -> str:
     """Say how many wait."""
     return f"{count} {'waits' if count == 1 else 'wait'}{how}" if count else ""
+
+
+def runs_already(trampoline: object, mine: bool) -> RuntimeError:
+    """Return the RuntimeError for who calls `run()` while it runs."""
+    where = "inside itself" if mine else "by a second thread"
+    return RuntimeError(f"run() of {trampoline!r} was called {where}: it is running already, add() what else it shall do")
+
+
+def cannot_join(pseudothread: Any, target: Any) -> RuntimeError:
+    """Return the RuntimeError for `pseudothread` that yielded `target` and cannot wait for its end."""
+    if target is pseudothread:
+        return RuntimeError(f"{pseudothread!r} cannot join itself: it would wait for its own end for ever")
+    if target.trampoline is None:
+        return RuntimeError(f"cannot join {target!r}: it was never added to a trampoline")
+    return RuntimeError(
+        f"cannot join {target!r}: it belongs to another trampoline, {target.trampoline!r}. Join it there, and hand on its result "
+        "from there by resume() or throw()"
+    )

@@ -15,6 +15,7 @@ import asyncio
 
 from trampoline._base import no_coroutine
 from trampoline._core import core
+from trampoline._errors import get_context, set_context
 from trampoline._guest import Guest
 
 TYPE_CHECKING = False
@@ -56,11 +57,11 @@ async def run(coroutine: AnyCoroutine[T]) -> T:
     if failure is None:
         value: T = root.result()
         return value
-    context = failure.__context__
+    context = get_context(failure)
     try:
         raise failure
     finally:
-        failure.__context__ = context
+        set_context(failure, context)
         del failure, context, root, guest
 
 
