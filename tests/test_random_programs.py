@@ -6,6 +6,7 @@ prints the program as source, both logs from where they differ, and (by hypothes
 
 import faulthandler
 import os
+import signal
 
 import programs
 import pytest
@@ -20,7 +21,8 @@ FEWER = 150 if REFERENCE_COUNTS else 20  # each has PyPy collect its garbage a d
 settings.register_profile("quick", max_examples=FEWER, derandomize=True, phases=[Phase.generate, Phase.shrink], **COMMON)
 settings.register_profile("hours", max_examples=100_000, **COMMON)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
-pytestmark = pytest.mark.timeout(1800)  # each collects all garbage several times: on CPython 3.13t, others on its cores, that took 400 s
+if hasattr(signal, "setitimer"):  # each collects all garbage several times: on CPython 3.13t, others on its cores, that took 400 s
+    pytestmark = pytest.mark.timeout(1800)
 
 
 def show_difference(program, one, other):
