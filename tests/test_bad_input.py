@@ -45,7 +45,7 @@ ADD = {
     "partial": (partial(len, 5), "not functools.partial("),
     "partial of a generator function": (partial(value, 5), "is a generator function that was not called: call it"),
     "async generator function": (gives_many, "an async generator is none: `async for` it in one, not <function gives_many"),
-    "async generator": (gives_many(), "an async generator is none: `async for` it in one, not <async_generator object"),
+    "async generator": (gives_many(), "an async generator is none: `async for` it in one, not <async"),
     "consumer": (trampoline.consumer(value), "value is a generator function that was not called: write value(...)"),
 }
 HOW = ["add", "schedule", "trampoline", "call", "stack"]

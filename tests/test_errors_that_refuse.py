@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 import pytest
-from conftest import Park
+from conftest import Park, let_go
 from test_tracebacks import frames_of
 
 from trampoline import aio, consumer, gather, in_thread, timeout, trampoline
@@ -168,8 +168,8 @@ def test_a_spawned_one_that_nobody_joins_is_reported(core, kind, monkeypatch):
     t.run()
     t.close()
     del t
-    if sys.implementation.name == "cpython":
-        assert told.get(timeout=5).exc_value.key == "a"
+    let_go()
+    assert told.get(timeout=5).exc_value.key == "a"
 
 
 def test_a_consumer_that_fails_before_its_first_yield():
