@@ -92,6 +92,27 @@ def test_while_run_is_never_idle(core, busy):
         assert len(tells) == 1
 
 
+def test_where_each_turn_is_followed_by_a_wait(core):
+    """And so few turns are made that the look between turns comes too late."""
+    ticks, tells = [], []
+
+    def closes():
+        waiter = yield core.spawn(told(nonblocking_read(ours), tells))
+        yield sleep(0.01)
+        ours.close()
+        while not tells:
+            ticks.append(len(ticks))
+            yield sleep(0.04)
+        yield waiter
+
+    ours, theirs = pair()
+    with theirs, core.Waiting() as t:
+        t.add(timeout(LIMIT, closes()))
+        t.run()
+        assert len(tells) == 1
+        assert len(ticks) < 60
+
+
 @ON_EPOLL
 @pytest.mark.parametrize("everywhere", [False, True])
 def test_each_of_many_is_looked_at_and_few_at_a_time(core, monkeypatch, everywhere):

@@ -272,7 +272,7 @@ def test_a_trampoline_that_is_let_go_while_a_thread_is_busy(core, drop):
 
 FORK = """
 import os, time, warnings
-from trampoline import in_thread, sleep, timeout
+from trampoline import gather, in_thread, sleep, timeout
 
 def waits():
     try:
@@ -281,7 +281,7 @@ def waits():
         return error
 
 def root():
-    assert (yield in_thread(sum, [1, 2])) == 3  # the pool is made
+    yield gather(in_thread(time.sleep, 0.05), in_thread(time.sleep, 0.05))  # two threads, of which one is idle when it forks
     p = t.add(waits())
     yield sleep(0.01)
     warnings.simplefilter("ignore")  # CPython warns of a fork where there are threads
