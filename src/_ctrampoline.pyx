@@ -172,7 +172,8 @@ cdef class BaseTrampoline:
         if exc:
             val = exception_of("schedule()", val, *exc)
         cdef Pseudothread p = handed(self, coroutine, stack)
-        if p is not None:
+        cdef bint was_handed = p is not None
+        if was_handed:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
@@ -181,7 +182,7 @@ cdef class BaseTrampoline:
             p.special |= THROWING
         Py_INCREF(val)
         p.value = <PyObject*>val
-        append(self, p)
+        append(self, p, was_handed)
         return p
 
     def run(self):
