@@ -14,7 +14,7 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.string cimport memcpy
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -64,6 +64,7 @@ cdef tuple nothing = ()
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
+include "_moving.pxi"
 include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_asked.pxi"
@@ -367,6 +368,7 @@ include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
+include "_virtual.pxi"
 include "_timers.pxi"
 include "_sleep.pxi"
 include "_waiting.pxi"
