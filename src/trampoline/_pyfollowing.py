@@ -73,7 +73,7 @@ class Following:
     def _continue(self, p, first=False, parked_for=None, promptly=0):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
 
-        Where it cannot be queued it is parked again for what it was `parked_for`, if that is given, and PROMPTLY if so told; else it is ended.
+        Where it cannot be queued it is parked again for what it was `parked_for`, if that is given (and PROMPTLY if so told), else ended.
         """
         if self._overridden or "schedule" in getattr(self, "__dict__", ()):
             self._hand_over(p)
