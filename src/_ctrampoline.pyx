@@ -30,7 +30,7 @@ from trampoline._base import Suspension, TailCall, code_of, core_types, describe
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
 from trampoline._base import no_entry, no_result, place_of, yield_itself
 from trampoline._errors import exception_of, without_frames
-from trampoline._traces import note_on
+from trampoline._traces import MANY_LEVELS as many_levels, note_on, shorten
 from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
@@ -43,6 +43,7 @@ __all__ = [
 cdef dict kinds = _kinds
 cdef object monotonic = _monotonic
 cdef double INTERVAL = 0.001
+cdef unsigned int MANY_LEVELS = many_levels
 cdef sendfunc generator_send = ct_send_of(&PyGen_Type)  # what PyIter_Send would look up on every turn
 cdef object tail_call = TailCall
 ct_know_all_ways()

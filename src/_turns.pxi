@@ -255,8 +255,20 @@ cdef int odd_turn(Pseudothread p, int outcome, PyObject* got, PyObject** next_se
         return outcome
     next_sent[0] = got
     if outcome == ERROR:
+        passes_level(p.trampoline, next_sent)
         p.special |= THROWING
     return NEXT
+
+
+cdef inline void passes_level(BaseTrampoline t, PyObject** error) noexcept:
+    """Have the traceback of an error shortened at every MANY_LEVELSth. What strikes meanwhile (Ctrl-C, say) goes on in its place."""
+    t.passed = t.passed + 1
+    if t.passed % MANY_LEVELS:
+        return
+    cdef PyObject* struck = dropped(PyObject_CallFunctionObjArgs(<PyObject*>shorten, error[0], NULL))
+    if struck != NULL:
+        Py_DECREF(<object>error[0])
+        error[0] = struck
 
 
 cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexcept:

@@ -110,7 +110,7 @@ def test_where_each_turn_is_followed_by_a_wait(core):
         t.add(timeout(LIMIT, closes()))
         t.run()
         assert len(tells) == 1
-        assert len(ticks) < 60
+        assert len(ticks) < 25  # 31 and more by the looks between turns alone
 
 
 @ON_EPOLL

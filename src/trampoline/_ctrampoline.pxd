@@ -116,6 +116,7 @@ cdef class BaseTrampoline:
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
     cdef int limits  # deadlines of those that need not be parked
+    cdef unsigned int passed  # by errors: how many levels
     cdef double look_at  # when to look next at what waits
     cdef int polls  # of files, since the last look at the time
     cdef long long sweep_at  # when to look next for closed files, in nanoseconds

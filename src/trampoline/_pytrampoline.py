@@ -53,8 +53,8 @@ class BaseTrampoline(Turns):
 
     __slots__ = (  # so that the instance's attributes are the user's own
         "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
-        "_overridden", "_own_collector", "_parked", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers", "_token",
-        "_waker_", "__weakref__",
+        "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers",
+        "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -75,6 +75,7 @@ class BaseTrampoline(Turns):
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
+        self._passed = 0  # by errors: how many levels
         self._timers = None  # the deadlines, from the first on; None if the reactor has its own
         self._outside = set()  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
         self._own_collector = None

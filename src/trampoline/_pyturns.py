@@ -44,6 +44,7 @@ from trampoline._pyresume import (
     without_ours,
 )
 from trampoline._pytogether import hand_out
+from trampoline._traces import MANY_LEVELS, shorten
 
 _ON_CPYTHON = sys.implementation.name == "cpython"
 _TURNS = (True,) * 999 + (False,)  # whether there may be more turns before the run loop looks at anything else
@@ -274,6 +275,9 @@ class Turns(Following):
                     p._special |= THROWING
                     if p._levels is not None:
                         p._levels.failed(p)
+                    self._passed += 1
+                    if not self._passed % MANY_LEVELS:
+                        shorten(got)
                 else:
                     self._held = (top, value)
                     p._end(got, outcome)

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _OURS = os.path.dirname(__file__) + os.sep
-_KEPT = 5000  # entries at each end of the traceback of an error that leaves run(): the `traceback` module takes 30 s to print a million
+_KEPT = 5000  # entries at each end of a long traceback: the `traceback` module takes half a minute to print a million
+MANY_LEVELS = 8191  # that errors pass between two looks at how long the traceback is by now; a prime, for several by turns
+_SHORTENED = "the traceback is shortened: "
 
 
 def users(traceback: TracebackType | None) -> TracebackType | None:
@@ -26,19 +28,38 @@ def users(traceback: TracebackType | None) -> TracebackType | None:
 
 def note_on(error: BaseException, name: str | None, added: tuple[str, int] | None) -> BaseException:
     """Note on an error that leaves `run()` whose it is, shorten a traceback that nobody could read, and return the error."""
-    notes = [] if added is None else [f"in pseudothread {name!r}, added at {added[0]}:{added[1]}"]
-    left_out = _shorten(get_traceback(error))
-    if left_out:
-        notes.append(f"the traceback is shortened: {left_out:,} calls in the middle are left out")
-    try:
-        for text in notes:
-            error.add_note(text)  # type: ignore[attr-defined]
-    except Exception:  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
-        pass
+    if added is not None:
+        _note(error, f"in pseudothread {name!r}, added at {added[0]}:{added[1]}")
+    shorten(error)
     return error
 
 
-def _shorten(traceback: TracebackType | None) -> int:
+def shorten(error: BaseException) -> None:
+    """Keep the first and the last _KEPT entries of its traceback, and note how many are left out by now.
+
+    The cores call it at every few thousandth level that an error passes, too, so that nobody has to print, or to keep, a million of them.
+    """
+    left_out = _cut(get_traceback(error))
+    if not left_out:
+        return
+    try:
+        notes = error.__notes__  # type: ignore[attr-defined]
+        for text in [text for text in notes if text.startswith(_SHORTENED)]:
+            left_out += int(text[len(_SHORTENED) :].split()[0].replace(",", ""))
+            notes.remove(text)
+    except Exception:  # there are none yet, or those of the user's are no texts
+        pass
+    _note(error, f"{_SHORTENED}{left_out:,} calls in the middle are left out")
+
+
+def _note(error: BaseException, text: str) -> None:
+    try:
+        error.add_note(text)  # type: ignore[attr-defined]
+    except Exception:  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
+        return
+
+
+def _cut(traceback: TracebackType | None) -> int:
     """Keep the first and the last _KEPT entries of a traceback. Return how many there were between."""
     entries = 0
     head = last = traceback
