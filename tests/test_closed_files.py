@@ -274,7 +274,8 @@ def test_sleeps_after_close(core):
             assert p.result() == "slept"
             t.close()
         p = t.add(sleeps())
-        assert t.step(LIMIT) is None or t.step(LIMIT) is None
+        while t.step(LIMIT) is not None:  # its budget of 5 ms may be over between two turns
+            pass
         assert p.result() == "slept"
 
 

@@ -282,7 +282,7 @@ class World:
         self.events[count:] = sorted(self.events[count:], key=repr)
 
     def run_collector(self, quiet=1):
-        """Collect garbage. PyPy ends what holds others before those, a link at each run: there until so many runs have ended nothing more."""
+        """Collect garbage. PyPy ends what holds others before those, a link a run: there until so many runs have ended nothing more."""
         gc.collect()
         found = 0 if REFERENCE_COUNTS else quiet
         while found:
