@@ -278,17 +278,19 @@ class World:
     def collect(self, count=None):
         """Collect garbage; in what order the collector goes is its own affair: level out what was logged from `count` on."""
         count = len(self.events) if count is None else count
-        self.run_collector()
+        gc.collect()
         self.events[count:] = sorted(self.events[count:], key=repr)
 
-    def run_collector(self, quiet=1):
-        """Collect garbage. PyPy ends what holds others before those, a link a run: there until so many runs have ended nothing more."""
+    def run_collector(self):
+        """Collect garbage. PyPy ends what holds others before those, a link a run: there until three runs have ended nothing more."""
         gc.collect()
-        found = 0 if REFERENCE_COUNTS else quiet
-        while found:
+        found = 0 if REFERENCE_COUNTS else 3
+        for _ in range(FUEL):
+            if not found:
+                break
             before = len(self.events), self.living()
             gc.collect()
-            found = found - 1 if before == (len(self.events), self.living()) else quiet
+            found = found - 1 if before == (len(self.events), self.living()) else 3
 
     def living(self):
         """Return the names of the coroutines that are still alive."""
@@ -309,9 +311,9 @@ class World:
         count = len(self.events)
         self.ended = self.level != "nasty"  # what one did by its `finally` would depend on which the collector ends first
         self.t, self.first_queue = self.new_trampoline(), None
-        self.run_collector()
+        gc.collect()
         self.ended, self.t, self.threads, self.slots = True, None, [], []
-        self.run_collector(quiet=3)
+        self.run_collector()
         self.collect(count)
         self.log("alive", self.living())
 
