@@ -24,7 +24,7 @@ from operator import index
 from contextvars import Context
 from functools import update_wrapper
 from time import monotonic as _monotonic
-from types import GenericAlias
+from types import CodeType, GenericAlias
 
 from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
