@@ -241,6 +241,8 @@ cdef class BaseTrampoline:
         """The pseudothread whose turn it is, or None."""
         ct_lock(<PyObject*>self)
         cdef PyObject* found = self.by_hand if self.by_hand != NULL else self.turn[0] if self.turn != NULL else NULL
+        if found != NULL and (<Pseudothread>found).state != RUNNING:  # the turn is over, and what follows it is at it
+            found = NULL
         Py_XINCREF(found)
         ct_unlock(<PyObject*>self)
         return give(found)
