@@ -162,7 +162,8 @@ class BaseTrampoline(Turns):
 
         `stack` has the callers in nested pairs, `(caller, (its caller, ()))`. With `exc` the turn throws instead: `val, *exc` is then an
         error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
-        subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
+        subclass that overrides `schedule` sees every continuation, and so does what is assigned to it: `t.schedule = f`, not by way of
+        `vars(t)`. Source: PEP 342, example 3.
         """
         handing = self._handing
         if exc:
