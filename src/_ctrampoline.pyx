@@ -14,7 +14,7 @@ cimport cython
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.string cimport memcpy
 from cpython.object cimport PyObject, PyTypeObject, inquiry, traverseproc, visitproc
-from cpython.ref cimport Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
+from cpython.ref cimport Py_CLEAR, Py_DECREF, Py_INCREF, Py_XDECREF, Py_XINCREF
 
 from _capi cimport *
 
@@ -65,6 +65,7 @@ cdef tuple nothing = ()
 cdef object sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for  # set in `_sleep.pxi`
 
 
+include "_moving.pxi"
 include "_collector.pxi"
 include "_pseudothread.pxi"
 include "_asked.pxi"
@@ -174,7 +175,8 @@ cdef class BaseTrampoline:
         if exc:
             val = exception_of("schedule()", val, *exc)
         cdef Pseudothread p = handed(self, coroutine, stack)
-        if p is not None:
+        cdef bint was_handed = p is not None
+        if was_handed:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
@@ -183,7 +185,7 @@ cdef class BaseTrampoline:
             p.special |= THROWING
         Py_INCREF(val)
         p.value = <PyObject*>val
-        append(self, p)
+        append(self, p, was_handed)
         return p
 
     def run(self):
@@ -370,6 +372,7 @@ include "_collecting.pxi"
 include "_turns.pxi"
 include "_resume.pxi"
 include "_parking.pxi"
+include "_virtual.pxi"
 include "_timers.pxi"
 include "_sleep.pxi"
 include "_waiting.pxi"

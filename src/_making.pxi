@@ -13,8 +13,19 @@ cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
     return p
 
 
-cdef append(BaseTrampoline t, Pseudothread p):
-    leave(queue_up(t, p, False))
+cdef append(BaseTrampoline t, Pseudothread p, bint was_handed):
+    """Queue it. If that fails, whoever showed it to an overridden `schedule`, from whom it `was_handed`, sees that nobody has taken it."""
+    cdef PyObject* failure = queue_up(t, p, False)
+    cdef PyObject* value
+    if failure != NULL and was_handed and not stands_in_queue(t, p, &failure):
+        value, p.value = p.value, NULL
+        p.special &= ~THROWING
+        Py_XDECREF(value)
+        try:
+            t.handing.append(p)
+        except MemoryError:
+            pass
+    leave(failure)
     leave(wake_up(t))
 
 

@@ -10,8 +10,21 @@ cdef PyObject* go_on_first(BaseTrampoline t, Pseudothread p, bint first) noexcep
     """The same, ahead of all others if `first` and the queue is ours."""
     if t.overridden:
         return hand_over(t, p)
+    cdef bint turned = p.state == RUNNING  # else somebody resumed it
     cdef PyObject* failure = queue_up(t, p, first)
-    return failure if failure != NULL else wake_up(t)
+    if failure == NULL:
+        return wake_up(t)
+    return failure if stands_in_queue(t, p, &failure) else end_unqueued(t, p, turned, failure)
+
+
+cdef PyObject* go_on_from(BaseTrampoline t, Pseudothread p, PyObject* suspension, char promptly) noexcept:
+    """The same for one that was parked for `suspension`. Where it cannot be queued it is parked for that again, and PROMPTLY if so told."""
+    if t.overridden:
+        return hand_over(t, p)
+    cdef PyObject* failure = queue_up(t, p, False)
+    if failure == NULL:
+        return wake_up(t)
+    return failure if stands_in_queue(t, p, &failure) else park_again(t, p, suspension, promptly, failure)
 
 
 cdef inline PyObject* queue_up(BaseTrampoline t, Pseudothread p, bint first) noexcept:
@@ -39,6 +52,22 @@ cdef PyObject* queue_elsewhere(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* failure = dropped(PyObject_CallMethodOneArg(queue, <PyObject*>word_append, <PyObject*>p))
     Py_DECREF(<object>queue)
     return failure
+
+
+cdef bint stands_in_queue(BaseTrampoline t, Pseudothread p, PyObject** failure) noexcept:
+    """Return whether a queue that failed when `p` was put in has it all the same, as far as that can be seen."""
+    cdef bint found = False
+    try:
+        for entry in t.any_queue:
+            if entry is p:
+                found = True
+                break
+    except Exception:
+        pass
+    except BaseException as error:  # Ctrl-C
+        Py_INCREF(error)
+        set_result(failure, <PyObject*>error)
+    return found
 
 
 cdef inline PyObject* wake_up(BaseTrampoline t) noexcept:
@@ -75,12 +104,16 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     if p.special & PROMPTLY:  # it cannot be taken back from whoever is shown it
         value = without_pair(p)
     p.state = TAKEN
+    cdef PyObject* failure = NULL
+    stack = ()
     try:
         stack = nest(p)
         t.handing.append(p)
     except BaseException as error:
         Py_INCREF(error)
-        return <PyObject*>error
+        failure = <PyObject*>error
+    if failure != NULL:
+        return end_unqueued(t, p, turned, failure)
     if p.special & OWED:
         value = owed(value)
     p.value, p.special = NULL, p.special & ~(THROWING | OWED)
@@ -94,26 +127,67 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
             <PyObject*>t, <PyObject*>word_schedule, top, <PyObject*>stack, <PyObject*>Py_TYPE(value), value,
             traceback if traceback != NULL else Py_None, NULL)
         Py_XDECREF(traceback)
-    cdef PyObject* failure = dropped(returned)
+    failure = dropped(returned)
     Py_XDECREF(value)
     Py_DECREF(<object>top)
-    if unhand(t, p) and p.state == TAKEN:  # what came back, if anything, was another coroutine or stack
-        lowest = root(p)
-        if turned:
-            hold_callers(t, p)
+    # Where it is still there what came back, if anything, was another coroutine or stack.
+    return end_unqueued(t, p, turned, failure) if unhand(t, p) else failure
+
+
+cdef PyObject* end_unqueued(BaseTrampoline t, Pseudothread p, bint turned, PyObject* failure) noexcept:
+    """End `p`, whose continuation nobody has taken. Return the `failure`, if there is one, or that of who is told of its end."""
+    cdef PyObject* top
+    cdef PyObject* value
+    cdef PyObject* other
+    cdef unsigned int level, depth
+    cdef bint good
+    if p.state != TAKEN:
+        return failure
+    try:
+        nest(p)
+    except BaseException:
+        pass  # no memory for it: its callers go one by one
+    lowest = root(p)
+    if turned:
+        hold_callers(t, p)
+    if p.levels != NULL:
+        follow(p)
+    linked = p.linked  # goes behind the lock
+    ct_lock(<PyObject*>t)
+    top, p.top = p.top, NULL
+    value, p.value = p.value, NULL
+    depth, p.depth = p.depth, 0
+    p.linked = None
+    p.state = RUNNING  # no turn can be made of it any more
+    ct_unlock(<PyObject*>t)
+    for level in range(depth):
+        Py_DECREF(<object>p.callers[level])
+    end(p, <PyObject*>lowest, NULL, VALUE)
+    Py_DECREF(<object>top)
+    Py_XDECREF(value)
+    other = hand_out(p, &good)
+    return first_failure(failure, other)
+
+
+cdef PyObject* park_again(BaseTrampoline t, Pseudothread p, PyObject* suspension, char promptly, PyObject* failure) noexcept:
+    """Have `p`, which could not be queued, be parked for `suspension` as before. Return the `failure`."""
+    cdef PyObject* value = NULL
+    cdef PyObject* other = NULL
+    ct_lock(<PyObject*>t)
+    cdef bint parked = p.state == TAKEN and link(t, p)
+    if parked:
+        value, p.value = p.value, suspension
+        Py_INCREF(<object>suspension)
+        p.special, p.state = p.special & ~THROWING | promptly, PARKED
         if p.levels != NULL:
-            follow(p)
-        linked = p.linked  # goes behind the lock
-        ct_lock(<PyObject*>t)
-        top, p.top = p.top, NULL
-        p.linked = None
-        ct_unlock(<PyObject*>t)
-        end(p, <PyObject*>lowest, NULL, VALUE)
-        Py_DECREF(<object>top)
-        returned = hand_out(p, &throwing)
-        if failure == NULL:
-            failure, returned = returned, NULL
-        Py_XDECREF(returned)
+            p.levels.woken = False
+    ct_unlock(<PyObject*>t)
+    Py_XDECREF(value)
+    if parked and Py_TYPE(suspension) == <PyTypeObject*>Pseudothread:
+        other = join(p, <Pseudothread>suspension)
+    elif parked and t.virtual:
+        other = note_outside(t, suspension, p)
+    Py_XDECREF(other)
     return failure
 
 

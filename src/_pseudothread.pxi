@@ -70,7 +70,7 @@ cdef class Pseudothread:
         forget(t, self, suspension)
         if self.levels != NULL:
             woke(self)
-        cdef PyObject* failure = go_on(t, self)
+        cdef PyObject* failure = go_on_from(t, self, suspension, 0)
         left(t)
         Py_DECREF(<object>suspension)  # last: its end may look at us
         leave(failure)
@@ -337,11 +337,12 @@ cdef PyObject* throw_claimed(BaseTrampoline t, Pseudothread p, PyObject* suspens
     ct_throws -= 1
     ct_lock(<PyObject*>t)
     cdef PyObject* old = p.value  # none, but where its suspend() is still at it, and has failed
+    cdef char promptly = p.special & PROMPTLY
     p.value = <PyObject*>error
     p.special = p.special & ~PROMPTLY | THROWING
     ct_unlock(<PyObject*>t)
     Py_XDECREF(old)
-    cdef PyObject* other = go_on(t, p)
+    cdef PyObject* other = go_on_from(t, p, suspension, promptly)
     left(t)
     Py_DECREF(<object>suspension)
     if failure == NULL:

@@ -75,6 +75,8 @@ cdef PyObject* wake(ct_Sleep* s) noexcept:
     cdef PyObject* failure = NULL
     if p != NULL:
         failure = resume_from(s, <Pseudothread>p)
+        if failure != NULL and is_parked_for((<Pseudothread>p).trampoline, <Pseudothread>p, <PyObject*>s):
+            hold(s, p)
         Py_DECREF(<object>p)
     return failure
 
@@ -92,7 +94,7 @@ cdef inline PyObject* resume_from(ct_Sleep* s, Pseudothread p) noexcept:
     Py_DECREF(p)
     if p.levels != NULL:
         woke(p)
-    cdef PyObject* failure = go_on(t, p)
+    cdef PyObject* failure = go_on_from(t, p, <PyObject*>s, 0)
     Py_DECREF(<object><PyObject*>s)  # what the pseudothread had of it
     return failure
 

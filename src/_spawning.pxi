@@ -49,7 +49,9 @@ cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noex
     cdef PyObject* failure
     cdef PyObject* top
     if not ct_flag(&t.overridden):
-        failure = go_on(t, p)
+        failure = queue_up(t, p, False)
+        if failure == NULL:
+            failure = wake_up(t)
         if failure == NULL:
             Py_INCREF(p)
             started[0] = <PyObject*>p

@@ -78,7 +78,7 @@ cdef PyObject* read_now(Pseudothread p, PyObject* reading) noexcept:
     forget(p.trampoline, p, reading)
     if p.levels != NULL:
         woke(p)
-    cdef PyObject* failure = go_on(p.trampoline, p)
+    cdef PyObject* failure = go_on_from(p.trampoline, p, reading, 0)
     left(p.trampoline)
     Py_DECREF(<object>reading)  # what the pseudothread had of it
     return failure

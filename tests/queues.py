@@ -60,7 +60,62 @@ class Stack(deque):
         return self.pop()
 
 
+class Refused(Exception):
+    pass
+
+
+class Failing:
+    """A queue whose append fails at those times. It cannot be looked through."""
+
+    def __init__(self, *fails):
+        self.entries, self.fails, self.times = deque(), fails, 0
+
+    def append(self, entry):
+        self.times += 1
+        if self.times in self.fails:
+            raise Refused(self.times)
+        self.entries.append(entry)
+
+    def popleft(self):
+        return self.entries.popleft()
+
+    def __len__(self):
+        return len(self.entries)
+
+
+class Shown(Failing):
+    """One that can be looked through."""
+
+    def __iter__(self):
+        return iter(self.entries)
+
+
+class TooLate(Shown):
+    """One that fails when it has appended."""
+
+    def append(self, entry):
+        self.times += 1
+        self.entries.append(entry)
+        if self.times in self.fails:
+            raise Refused(self.times)
+
+
+class FailingDeque(deque):
+    """One out of which the run loop of the core in Python takes by itself."""
+
+    def __init__(self, *fails):
+        super().__init__()
+        self.fails, self.times = fails, 0
+
+    def append(self, entry):
+        self.times += 1
+        if self.times in self.fails:
+            raise Refused(self.times)
+        super().append(entry)
+
+
 QUEUES = [None, deque, Counted, Slow, Foreign]
+FAILING = [Failing, Shown, FailingDeque]
 
 
 def with_queue(core, kind, cls=None):
@@ -68,3 +123,15 @@ def with_queue(core, kind, cls=None):
     if kind is not None:
         t.queue = kind()
     return t
+
+
+def failing(core, queue, *fails):
+    """Return a trampoline with a queue whose append fails at those times."""
+    t = core.Trampoline()
+    t.queue = queue(*fails)
+    return t
+
+
+def fail_next(t, times=1):
+    """Have its next append fail, or several."""
+    t.queue.fails = range(t.queue.times + 1, t.queue.times + 1 + times)

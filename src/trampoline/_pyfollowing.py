@@ -52,7 +52,10 @@ class Following:
             return
         if taken:
             entry._state = QUEUED if own else TAKEN
-            getattr(queue, "appendleft", queue.append)(entry)
+            try:
+                getattr(queue, "appendleft", queue.append)(entry)
+            except Exception:
+                self._refused(entry, True)
 
     def _meant(self, p, outcome, got):
         """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
@@ -67,12 +70,53 @@ class Following:
         finally:
             p = got = None  # the frames of a traceback hold those that called them
 
-    def _continue(self, p, first=False):
-        """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden."""
+    def _continue(self, p, first=False, parked_for=None, promptly=0):
+        """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
+
+        Where it cannot be queued it is parked again for what it was `parked_for`, if that is given (and PROMPTLY if so told), else ended.
+        """
         if self._overridden or "schedule" in getattr(self, "__dict__", ()):
             self._hand_over(p)
-        else:
+            return
+        turned = parked_for is None and p._state == RUNNING  # else somebody resumed it
+        try:
             self._append(p, first)
+        except BaseException:
+            self._refused(p, turned, parked_for, promptly)
+            raise
+
+    def _refused(self, p, turned, parked_for=None, promptly=0):
+        """Park or end `p`, which the queue failed to take: that error goes on, whatever else fails."""
+        try:
+            if self._stands_in_queue(p):
+                return
+            if parked_for is not None:
+                self._park_again(p, parked_for, promptly)
+            else:
+                self._end_unqueued(p, p._top, p._stack, turned)
+        except Exception:
+            pass
+
+    def _stands_in_queue(self, p):
+        """Return whether a queue that failed when `p` was put in has it all the same, as far as that can be seen."""
+        if p._state != TAKEN:  # it was taken from there since; or Ctrl-C struck before it was put in, and `_recover()` does that
+            return True
+        try:
+            return any(entry is p for entry in self._queue)
+        except Exception:
+            return False
+
+    def _park_again(self, p, suspension, promptly):
+        """Have `p`, which could not be queued, be parked for `suspension` as before."""
+        p._payload, p._state = suspension, PARKED
+        p._special = p._special & ~THROWING | promptly
+        self._parked[p] = suspension
+        if p._levels is not None:
+            p._levels.sleeps_on()
+        if type(suspension) is Pseudothread:
+            join(p, suspension)
+        else:
+            self._note_outside(p, suspension)
 
     def _hand_over(self, p):
         """Show the continuation of `p` to the overridden `schedule`."""
@@ -83,25 +127,34 @@ class Following:
             value = error_of(value)
         coroutine, stack = p._top, p._stack
         p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
-        handing = self._handing
+        handing, failed = self._handing, True
         handing.append(p)
         try:
             if throwing:
                 self.schedule(coroutine, stack, type(value), value, get_traceback(value))
             else:
                 self.schedule(coroutine, stack, value)
+            failed = False
         finally:
             if handing:
-                self._not_taken(p, coroutine, stack, turned)
+                self._not_taken(p, coroutine, stack, failed, turned)
 
-    def _not_taken(self, p, coroutine, stack, turned=True):
+    def _not_taken(self, p, coroutine, stack, failed, turned=True):
         """End `p` if an overridden `schedule` did not pass on its continuation, but another coroutine or stack, if anything."""
         if self._unhand(p) and p._state == TAKEN:
-            held = self._held
-            if turned and held is not None:  # the recipe's closure held the callers, too
-                self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
-            p._end(MISSING, VALUE)
-            hand_out(p)
+            try:
+                self._end_unqueued(p, coroutine, stack, turned)
+            except Exception:
+                if not failed:
+                    raise  # else it is the error of `schedule` that goes on
+
+    def _end_unqueued(self, p, coroutine, stack, turned):
+        """End `p`, whose continuation nobody has taken."""
+        held = self._held
+        if turned and held is not None:  # the recipe's closure held the callers, too
+            self._held = (stack if held[0] is None else (held[0], (coroutine, stack)), held[1])
+        p._end(MISSING, VALUE)
+        hand_out(p)
 
     def _handed(self, coroutine, stack):
         """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
@@ -137,8 +190,8 @@ class Following:
                 if type(suspension) is Pseudothread:
                     join(p, suspension)
                 else:
-                    if self._timers is not None and self._timers.virtual and suspension.external:
-                        self._outside.add(p)
+                    if self._timers is not None:
+                        self._note_outside(p, suspension)
                     suspension.suspend(p)
                 return
         except BaseException as raised:
@@ -158,6 +211,11 @@ class Following:
                 self._continue(p)
         finally:
             p = suspension = error = None  # the frames of a traceback hold those that called them
+
+    def _note_outside(self, p, suspension):
+        """Note, if the clock is virtual, whether something outside will resume `p`."""
+        if self._timers is not None and self._timers.virtual and suspension.external:
+            self._outside.add(p)
 
     def _prompted(self, p, suspension):
         """Return what `p` is sent without waiting, or thrown, or NotImplemented if it must wait."""
@@ -195,7 +253,7 @@ class Following:
 OWN_CODES.update(
     function.__code__
     for function in (
-        *(Following._meant, Following._continue, Following._hand_over, Following._not_taken, Following._park, Following._prompted),
-        *(Following._adapted, Following._spawned),
+        *(Following._meant, Following._continue, Following._hand_over, Following._not_taken, Following._end_unqueued),
+        *(Following._park, Following._park_again, Following._note_outside, Following._prompted, Following._adapted, Following._spawned),
     )
 )

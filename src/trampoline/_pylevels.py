@@ -143,6 +143,10 @@ class Levels:
             self._woken = now = collector._read()
             self._since_run, self._turn = collector._elapsed(now), collector._last_turn()
 
+    def sleeps_on(self):
+        """It could not be queued, and is parked as before."""
+        self._woken = None
+
     def waited(self, now):
         """Count how it waited up to now."""
         collector, node, since = self._era.collector, self._nodes[-1], self._since

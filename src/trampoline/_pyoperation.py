@@ -175,7 +175,12 @@ def hand(waiters, value):
         pseudothread = operation._pseudothread
         waiters.pop(operation, None)
         if pseudothread is not None and pseudothread._trampoline._parked.pop(pseudothread, None) is not None:  # else another thread has it
-            pseudothread._go_on(operation, value)
+            try:
+                pseudothread._go_on(operation, value)
+            except BaseException:
+                if type(operation) is Put:  # whoever wanted it gets the error: it stays to be had
+                    operation._channel._items.append(operation._value)
+                raise
             return operation
     return None
 

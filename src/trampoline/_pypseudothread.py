@@ -110,7 +110,7 @@ class Pseudothread:
             self._payload = (value, suspension) if self._special & PROMPTLY else value
             if self._levels is not None:
                 self._levels.woken()
-            trampoline._continue(self)
+            trampoline._continue(self, False, suspension)
         finally:
             trampoline._leaving.remove(self)
         del suspension  # last: its end may look at us
@@ -131,9 +131,9 @@ class Pseudothread:
                 if type(suspension) is not Pseudothread:  # else _unpark() did it
                     suspension.withdraw(self)
             finally:
-                self._payload = error
+                self._payload, promptly = error, self._special & PROMPTLY
                 self._special = self._special & ~PROMPTLY | THROWING
-                trampoline._continue(self)
+                trampoline._continue(self, False, suspension, promptly)
         finally:
             trampoline._leaving.remove(self)
         del suspension

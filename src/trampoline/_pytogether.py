@@ -35,18 +35,26 @@ def join(p, target):
 
 def hand_out(p):
     """Give the outcome of `p`, which has ended, to all that wait for that. Return whether its error, if it is one, is in good hands."""
-    joiners, good = p._joiners, False
+    joiners, good, failure = p._joiners, False, None
     while (joiner := first_of(joiners)) is not None:
-        if type(joiner) is Group:
-            good |= joiner._count(p)
-        else:
-            give(joiner, p)
-            good = True
+        good |= type(joiner) is not Group or joiner._open
+        try:
+            if type(joiner) is Group:
+                joiner._count(p)
+            else:
+                give(joiner, p)
+        except Exception as raised:  # a queue or a `schedule` of the user's fails: all others are told
+            failure = raised if failure is None else failure
         joiners.pop(joiner, None)  # last: where Ctrl-C strikes before, it is not forgotten
     p._joiners = None
     if p._spawned and not good and p._special & THROWING and not isinstance(p._payload, (KeyboardInterrupt, SystemExit)):
         p._joiners = p._trampoline._untaken(p)
         good = True
+    if failure is not None:
+        try:
+            raise failure
+        finally:
+            del failure
     return good
 
 
@@ -151,13 +159,12 @@ class Group:
         return len(self._left)
 
     def _count(self, child):
-        """Take the end of one of them. Return whether the waiter will take its error."""
+        """Take the end of one of them."""
         self._left.discard(child)
         failed = child._special & THROWING or child._payload is MISSING
         if self._open and self.decided is None and (failed or self._any or not self._left):
             self.decided = child
             self._wake(bool(self._left))
-        return self._open
 
     def _wake(self, first):
         waiter = self._waiter
@@ -226,4 +233,4 @@ def spawn(coroutine, *, name=None, context=None):
 
 
 core_types.add(Spawning)
-OWN_CODES.update(function.__code__ for function in (join, Spawning.start))
+OWN_CODES.update(function.__code__ for function in (join, hand_out, give, Group._count, Group._wake, Spawning.start))

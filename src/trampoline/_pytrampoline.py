@@ -183,9 +183,17 @@ class BaseTrampoline(Turns):
         p._payload = val
         if exc:
             p._special |= THROWING
-        if handed is not None:
-            self._unhand(p)
-        self._append(p)
+        if handed is None:
+            self._append(p)
+            return p
+        self._unhand(p)
+        try:
+            self._append(p)
+        except BaseException:
+            if not self._stands_in_queue(p):  # whoever shows it to the overridden `schedule` sees that nobody has taken it
+                p._payload, p._special = None, p._special & ~THROWING
+                handing.append(p)
+            raise
         return p
 
     def run(self):

@@ -303,14 +303,15 @@ class Turns(Following):
                         top, stack = p._top, p._stack
                         value, p._payload = p._payload, None
                         continue
-                    p._state = TAKEN
+                    p._state, failed = TAKEN, True
                     handing.append(p)
                     try:
                         self.schedule(top, stack, got)
+                        failed = False
                     finally:
                         if handing:
                             self._held = (let_go, value)
-                            self._not_taken(p, top, stack)
+                            self._not_taken(p, top, stack, failed)
                     if p._state or not self._alone or not entries:
                         if self._held is None:
                             self._held = (let_go, value)
@@ -353,7 +354,11 @@ class Turns(Following):
         """
         if self._peeks and not self._overridden and not (attributes and "schedule" in attributes):
             p._state = TAKEN
-            self._queue.append(p)
+            try:
+                self._queue.append(p)
+            except BaseException:
+                self._refused(p, True)
+                raise
             if self._waker_ is not None:
                 self._waker_()
         else:
