@@ -30,7 +30,7 @@ from trampoline._base import Suspension, TailCall, code_of, core_types, describe
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
 from trampoline._base import no_entry, no_result, place_of, yield_itself
 from trampoline._errors import exception_of, without_frames
-from trampoline._traces import MANY_LEVELS as many_levels, note_on, shorten
+from trampoline._traces import MANY_LEVELS as many_levels, as_thrown, note_on, shorten
 from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
@@ -242,13 +242,7 @@ cdef class BaseTrampoline:
     @property
     def _turn(self):
         """The pseudothread whose turn it is, or None."""
-        ct_lock(<PyObject*>self)
-        cdef PyObject* found = self.by_hand if self.by_hand != NULL else self.turn[0] if self.turn != NULL else NULL
-        if found != NULL and (<Pseudothread>found).state != RUNNING:  # the turn is over, and what follows it is at it
-            found = NULL
-        Py_XINCREF(found)
-        ct_unlock(<PyObject*>self)
-        return give(found)
+        return give(whose_turn(self))
 
     @property
     def _leaving(self):

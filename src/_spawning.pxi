@@ -103,13 +103,12 @@ cdef PyObject* spawned(Pseudothread p, PyObject* got) noexcept:
         child = spawned_by(p, spawning)
         failure = launch(p.trampoline, child, &started)
     except BaseException as error:
-        PyException_SetTraceback(<PyObject*>error, Py_None)
         Py_INCREF(error)
         failure = <PyObject*>error
     if failure == NULL:
         return started
     p.special |= THROWING
-    return failure
+    return as_if_thrown(failure)
 
 
 cdef Pseudothread spawned_by(Pseudothread p, Spawning spawning):
