@@ -27,8 +27,8 @@ from time import monotonic as _monotonic
 from types import CodeType, GenericAlias
 
 from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, has_begun
-from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
-from trampoline._base import no_entry, no_result, place_of, yield_itself
+from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy
+from trampoline._base import no_coroutine, no_entry, no_result, own_name_of, place_of, yield_itself
 from trampoline._errors import exception_of, without_frames
 from trampoline._traces import MANY_LEVELS as many_levels, as_thrown, note_on, shorten
 from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
@@ -181,6 +181,7 @@ cdef class BaseTrampoline:
         else:
             check_stack(coroutine, stack)
             p = make(self, coroutine, stack if stack else None)
+            note_name(p, root(p) if stack else coroutine)
         if exc:
             p.special |= THROWING
         Py_INCREF(val)

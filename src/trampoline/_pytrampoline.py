@@ -34,7 +34,7 @@ from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
-from trampoline._pytogether import Group, check_root, check_stack, describe_root, spawn
+from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
 from trampoline._traces import note_on
 from trampoline._waited import runs_already
@@ -147,6 +147,8 @@ class BaseTrampoline(Turns):
 
     def _launch(self, p):
         coroutine = p._top
+        if type(coroutine) is not GeneratorType:
+            note_name(p, coroutine)
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -180,6 +182,7 @@ class BaseTrampoline(Turns):
         p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
             p = self._make(*check_stack(coroutine, stack))
+            note_name(p, p.stack[0] if stack else coroutine)
         p._payload = val
         if exc:
             p._special |= THROWING
