@@ -142,7 +142,7 @@ cdef class Pseudothread:
         Py_DECREF(self)
         Py_DECREF(<object>top)
         cdef bint good
-        cdef PyObject* other = hand_out(self, &good)
+        cdef PyObject* other = first_failure(hand_out(self, &good), wake_up(t))  # nobody may be left for whom run() waits
         if failure == NULL:
             failure, other = other, NULL
         Py_XDECREF(other)

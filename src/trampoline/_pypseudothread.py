@@ -178,7 +178,12 @@ class Pseudothread:
             self._end(MISSING, VALUE)
             if by_hand:
                 turns_end(self._trampoline)
-            hand_out(self)
+            try:
+                hand_out(self)
+            finally:
+                waker = self._trampoline._waker_
+                if waker is not None:  # nobody may be left for whom run() waits
+                    waker()
             if failure is not None:
                 context = get_context(failure)
                 try:
