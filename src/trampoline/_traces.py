@@ -65,7 +65,8 @@ def shorten(error: BaseException) -> None:
 
 def _note(error: BaseException, text: str) -> None:
     try:
-        error.add_note(text)  # type: ignore[attr-defined]
+        if text not in getattr(error, "__notes__", ()):  # one that leaves several times, of one place
+            error.add_note(text)  # type: ignore[attr-defined]
     except Exception:  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
         return
 
