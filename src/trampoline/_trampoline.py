@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property, wraps
+from functools import cached_property
 from time import monotonic
 
-from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
+from trampoline._base import core_types, describe, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
 from trampoline._errors import get_context, set_context, without_frames
+from trampoline._keywords import by_keywords
 from trampoline._threads import pool_of
 
 TYPE_CHECKING = False
@@ -47,23 +48,6 @@ class _Running:
             trampoline._running = True
         else:
             super(Layer, trampoline).stop()
-
-
-def _by_keywords(init: Any) -> Any:
-    """Have an `__init__()` say by the name of the class that is made what it does not take; Python's own words would name `Layer`."""
-    options = "reactor", "clock", "profile"
-
-    @wraps(init)
-    def __init__(self: Layer, /, *given: object, **keywords: Any) -> None:
-        if not given and not keywords:  # most of the time: there is nothing to do
-            return
-        wrong = [describe(given[0])] if given else [f"{name}=..." for name in keywords if name not in options]
-        if wrong:
-            hint = ": add() takes coroutines" if given and is_coroutine(given[0]) else ""
-            raise TypeError(f"{type(self).__name__}() takes only keywords, reactor, clock and profile, not {wrong[0]}{hint}")
-        init(self, **keywords)
-
-    return __init__
 
 
 class Layer(Base):
@@ -105,7 +89,12 @@ class Layer(Base):
             self.profile = attached(self, profile)
 
     if not TYPE_CHECKING:
-        __init__ = _by_keywords(__init__)
+        __init__ = by_keywords(__init__)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if isinstance(vars(cls).get("running"), bool):  # the recipe's own line, which would hide what stops it
+            del cls.running
 
     @cached_property
     def reactor(self) -> Reactor:
