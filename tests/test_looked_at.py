@@ -1,4 +1,4 @@
-"""What `pseudothreads()`, `snapshot()` and `print_stacks()` show to who looks from the midst of a turn: from a `finally`, or `suspend()`."""
+"""What `pseudothreads()`, `snapshot()` and `print_stacks()` show to who looks amid a turn: from a `finally`, or `suspend()`."""
 
 import io
 

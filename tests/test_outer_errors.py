@@ -13,6 +13,15 @@ import pytest
 
 import trampoline
 
+OPEN = []  # what a test has opened
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
 
 def ended():
     return
@@ -28,7 +37,8 @@ def abstract(core):
 
 
 def regular_file(core):
-    return trampoline.readable(OPEN)
+    OPEN.append(open(__file__))  # noqa: SIM115
+    return trampoline.readable(OPEN[-1])
 
 
 def closed_socket(core):
@@ -40,7 +50,11 @@ def closed_socket(core):
 
 
 def lost_connection(core):
-    return trampoline.nonblocking_read(LOST)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.close()
+    OPEN.append(ours)
+    return trampoline.nonblocking_read(ours)
 
 
 def closed_channel(core):
@@ -71,10 +85,6 @@ async def awaits(future):
     return await future
 
 
-OPEN = os.open(__file__, os.O_RDONLY)
-LOST, CLOSED = socket.socketpair()
-LOST.setblocking(False)
-CLOSED.close()
 MAKERS = [foreign, abstract, closed_socket, lost_connection, closed_channel, spawned_twice, of_asyncio]
 if hasattr(select, "epoll"):  # elsewhere it is ready
     MAKERS.append(regular_file)
