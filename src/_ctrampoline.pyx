@@ -247,10 +247,11 @@ cdef class BaseTrampoline:
 
     @property
     def _leaving(self):
-        ct_lock(<PyObject*>self)
-        cdef int leaving = self.leaving
-        ct_unlock(<PyObject*>self)
-        return leaving
+        return leaving_in(self)
+
+    @property
+    def _elsewhere(self):
+        return elsewhere_in(self)
 
     @property
     def _limits(self):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
+
 from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
 from trampoline._errors import get_traceback
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
-    INTERRUPTED,
+    LEAVING,
     MISSING,
     OWED,
     OWN_CODES,
@@ -31,13 +33,27 @@ class Following:
 
     __slots__ = ()
 
+    @property
+    def _elsewhere(self):
+        """Whether a turn by hand or a close() is going on in another thread, and none in this."""
+        beside = self._beside.copy()
+        return bool(beside) and get_ident() not in beside
+
+    def _came_back(self):
+        """One of these is over: whoever waits looks again at what he waits for."""
+        if get_ident() in self._beside.copy():  # else Ctrl-C has struck before it was noted
+            self._beside.remove(get_ident())
+        waker = self._waker_
+        if waker is not None:
+            waker()
+
     def _recover(self, entry, error):
         # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
         if type(entry) is Pseudothread and entry._trampoline is self:
             own = type(self._queue) is Queue
             if entry._state == QUEUED or entry._state == TAKEN and not own:
                 self._put_back(entry, own)
-            elif entry._state == RUNNING or entry._state == TAKEN:
+            elif entry._state in (RUNNING, TAKEN, LEAVING):
                 entry._end(error, ERROR)
                 hand_out(entry)
             elif entry._state == ENDED and type(entry._joiners) is dict:
@@ -175,9 +191,9 @@ class Following:
         return True
 
     def _park(self, p, suspension):
-        interrupted = p._special & INTERRUPTED
+        interrupted = p._interrupted
         if interrupted:
-            p._special &= ~INTERRUPTED
+            p._interrupted = False
         p._payload, p._state = suspension, PARKED
         self._parked[p] = suspension
         if p._levels is not None:

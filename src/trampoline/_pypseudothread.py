@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from time import monotonic
 from types import GeneratorType, GenericAlias
 
@@ -23,7 +24,7 @@ from trampoline._errors import exception_of, get_context, get_traceback, set_con
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
-    INTERRUPTED,
+    LEAVING,
     MISSING,
     OWED,
     OWN_CODES,
@@ -39,7 +40,7 @@ from trampoline._pyresume import (
 )
 from trampoline._pytogether import hand_out, taken
 
-_STATES = ("queued", "queued", "running", "parked", "ended")
+_STATES = ("queued", "queued", "running", "parked", "ended", "queued")
 
 
 class Pseudothread:
@@ -51,7 +52,7 @@ class Pseudothread:
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
         "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
-        "_moment", "_spawned", "_joiners", "__weakref__",
+        "_moment", "_interrupted", "_spawned", "_joiners", "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -63,7 +64,7 @@ class Pseudothread:
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
         p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = p._joiners = None
-        p._spawned = False
+        p._interrupted = p._spawned = False
         return p
 
     def __init__(self, *args, **kwargs):
@@ -82,7 +83,11 @@ class Pseudothread:
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
         by_hand = Everywhere.used and turns_begin(trampoline)
+        mine = trampoline._thread in (None, get_ident())
+        trampoline._beside.append(get_ident())
         try:
+            if mine:  # else whose turn it is there is not this one
+                trampoline._current = self
             if trampoline._advance(self, None, None, None) is None:
                 return None
             if not self._special:
@@ -91,7 +96,9 @@ class Pseudothread:
             context = get_context(error)
             raise error
         finally:
-            trampoline._held, trampoline._current = held, current
+            if mine:
+                trampoline._held, trampoline._current = held, current
+            trampoline._came_back()
             if by_hand:
                 turns_end(trampoline)
             if error is not None:
@@ -146,10 +153,11 @@ class Pseudothread:
         """
         if self._state == ENDED:
             return
-        closing, mine = self._trampoline._closing, [self]
+        closing, mine, beside = self._trampoline._closing, [self], self._trampoline._beside
         if self._state == RUNNING or closing.setdefault(self, mine) is not mine:  # one step, even for two threads
             raise self._misuse("close")
         try:
+            beside.append(get_ident())
             if self._state == ENDED:  # another thread was quicker
                 return
             parked, held = self._claim()
@@ -178,12 +186,7 @@ class Pseudothread:
             self._end(MISSING, VALUE)
             if by_hand:
                 turns_end(self._trampoline)
-            try:
-                hand_out(self)
-            finally:
-                waker = self._trampoline._waker_
-                if waker is not None:  # nobody may be left for whom run() waits
-                    waker()
+            hand_out(self)
             if failure is not None:
                 context = get_context(failure)
                 try:
@@ -193,6 +196,7 @@ class Pseudothread:
                     failure = context = None
         finally:
             closing.pop(self, None)
+            self._trampoline._came_back()
             self = mine = None  # the traceback holds this frame
 
     @property
@@ -283,8 +287,7 @@ class Pseudothread:
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
-        if self._state != ENDED:
-            self._special |= INTERRUPTED
+        self._interrupted = True
 
     def _overtake(self, error):
         """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
@@ -295,7 +298,9 @@ class Pseudothread:
         return True
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
-        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
+        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended", queued)[
+            self._state
+        ]
         return misuse(verb, self, why)
 
     def _unpark(self, verb):
@@ -304,7 +309,7 @@ class Pseudothread:
         if suspension is None:
             raise self._misuse(verb)
         self._trampoline._outside.discard(self)
-        self._payload, self._state = None, TAKEN
+        self._payload, self._state = None, LEAVING
         if type(suspension) is Pseudothread:
             joiners = suspension._joiners  # asked once: another thread may end that
             if joiners:
@@ -317,7 +322,7 @@ class Pseudothread:
         trampoline._leaving.append(self)
         try:
             trampoline._outside.discard(self)
-            self._payload, self._state = (value, suspension) if self._special & PROMPTLY else value, TAKEN
+            self._payload, self._state = (value, suspension) if self._special & PROMPTLY else value, LEAVING
             if self._levels is not None:
                 self._levels.woken()
             trampoline._continue(self)
@@ -329,7 +334,7 @@ class Pseudothread:
         state = self._state  # asked once: the run loop may be in another thread
         if state == PARKED:
             return True, self._unpark("close")
-        leaving = state == TAKEN and self in self._trampoline._leaving  # another thread is resuming it
+        leaving = state == LEAVING and self in self._trampoline._leaving.copy()  # another thread is resuming it
         if leaving or state == RUNNING or state == QUEUED and not self._trampoline._remove(self) or self._state != state:
             raise self._misuse("close")
         return False, self._payload

@@ -12,7 +12,7 @@ from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, own_name_of, yield_itself
-from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, TAKEN, THROWING, first_of
+from trampoline._pyresume import IN_CONTEXT, LEAVING, MISSING, OWED, OWN_CODES, THROWING, first_of
 from trampoline._waited import cannot_join
 
 
@@ -65,7 +65,7 @@ def give(joiner, ended):
     try:
         if joiner.waits_for is not ended or trampoline._parked.pop(joiner, None) is None:
             return  # another thread was faster
-        joiner._state, joiner._payload = TAKEN, ended._payload
+        joiner._state, joiner._payload = LEAVING, ended._payload
         if ended._special & THROWING:
             joiner._payload = ended
             joiner._special |= THROWING | OWED
@@ -178,7 +178,7 @@ class Group:
         trampoline._leaving.append(waiter)
         try:
             if waiter.waits_for is self._suspension and trampoline._parked.pop(waiter, None) is not None:
-                waiter._payload, waiter._state = None, TAKEN
+                waiter._payload, waiter._state = None, LEAVING
                 if waiter._levels is not None:
                     waiter._levels.woken()
                 trampoline._continue(waiter, first)

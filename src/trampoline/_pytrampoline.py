@@ -52,9 +52,9 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
-        "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers",
-        "_token", "_waker_", "__weakref__",
+        "_alone", "_asks", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits",
+        "_look_at", "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running",
+        "_straddling", "_timers", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -72,6 +72,7 @@ class BaseTrampoline(Turns):
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
+        self._beside = []  # the thread of each turn by hand, and of each close(), that is going on
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
@@ -252,7 +253,12 @@ class BaseTrampoline(Turns):
     def _take_one(self):
         """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
         while self._queue:
-            entry = self._queue.popleft()
+            try:
+                entry = self._queue.popleft()
+            except IndexError:
+                if type(self._queue) is not Queue:
+                    raise
+                break  # another thread has closed the last that stood in it
             if type(entry) is Pseudothread:
                 return entry
         return first_of(self._parked)
@@ -260,11 +266,6 @@ class BaseTrampoline(Turns):
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
         return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
-
-    def _whose_turn(self):
-        """Return the pseudothread of this trampoline that is running, or None."""
-        p = self._current
-        return p if type(p) is Pseudothread and p._trampoline is self and p._state == RUNNING else None
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
@@ -347,7 +348,7 @@ class BaseTrampoline(Turns):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
         p._payload = p._name = p._context = p._code = p._instruction = p._joiners = p._levels = None
-        p._special, p._spawned = 0, False
+        p._special, p._interrupted, p._spawned = 0, False, False
         if Everywhere.used:
             made(self, p)
         return p
@@ -374,7 +375,8 @@ class BaseTrampoline(Turns):
             try:
                 self._queue._entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
-                return alone and self._thread in (None, get_ident())
+                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
+                return alone and elsewhere and self._thread in (None, get_ident())
         return True
 
 

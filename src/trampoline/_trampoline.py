@@ -10,7 +10,7 @@ from trampoline._base import core_types, describe, is_future, known_as, no_corou
 from trampoline._core import core
 from trampoline._errors import get_context, set_context, without_frames
 from trampoline._keywords import by_keywords
-from trampoline._threads import pool_of
+from trampoline._threads import pool_of, reactor_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,9 +99,7 @@ class Layer(Base):
     @cached_property
     def reactor(self) -> Reactor:
         """What knows when files are ready and deadlines have passed; made when it is first needed."""
-        from trampoline._reactor import Reactor
-
-        return Reactor(self._clock, _timers=self._begin_time(self._clock) if self._timers is None else self._timers)
+        return reactor_of(self)
 
     @staticmethod
     def _timers_of(reactor: Reactor) -> core.Timers | None:
@@ -235,19 +233,21 @@ class Layer(Base):
 
             if jumped(self):
                 return True
+        elsewhere = self._elsewhere  # asked first, as are those that leave: what they queue is seen then
         if not self._waits:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
-            if not woken:
+            if not woken and not elsewhere:
                 # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
-                if self._leaving or self.queue or not self._running or not parked:
+                if self._leaving or self._elsewhere or self.queue or not self._running or not parked or self._waits:
                     return True  # look again. Not to wait: who is leaving there may have been refused, and nobody would knock
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
         self._waker = self.reactor.knock
         try:  # who queues something from now on knocks
-            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
+            soon = self._leaving or self._elsewhere or elsewhere
+            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if soon else None)
         finally:
             self._waker = None
         self._dispatch(events)
