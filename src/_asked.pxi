@@ -32,6 +32,17 @@ cdef inline Py_ssize_t coroutines_in(Pseudothread p) noexcept:
     return 0 if p.top == NULL else <Py_ssize_t>p.depth + 1
 
 
+cdef PyObject* whose_turn(BaseTrampoline t) noexcept:
+    """Return the pseudothread whose turn it is, with a reference, or NULL: also when the turn is over, and what follows it is at it."""
+    ct_lock(<PyObject*>t)
+    cdef PyObject* found = t.by_hand if t.by_hand != NULL else t.turn[0] if t.turn != NULL else NULL
+    if found != NULL and (<Pseudothread>found).state != RUNNING:
+        found = NULL
+    Py_XINCREF(found)
+    ct_unlock(<PyObject*>t)
+    return found
+
+
 cdef int leaving_in(BaseTrampoline t) noexcept:
     ct_lock(<PyObject*>t)
     cdef int leaving = t.leaving

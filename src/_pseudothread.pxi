@@ -283,6 +283,8 @@ cdef class Pseudothread:
         return give(detail_of(self, CONTEXT))
 
     def _note(self):
+        if self.state != ENDED or not self.special & THROWING:
+            return
         cdef PyObject* name = detail(self, NAME)
         note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 

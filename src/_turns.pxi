@@ -42,6 +42,8 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             elif failure != NULL or not waits(t, &failure):
                 break
             continue
+        if claimed:
+            set_turn(t, &entry)  # what is let go now sees it
         release(t)
         if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
             look -= 1

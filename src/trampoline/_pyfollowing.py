@@ -23,9 +23,9 @@ from trampoline._pyresume import (
     caught,
     error_of,
     returned,
-    without_ours,
 )
 from trampoline._pytogether import Spawning, hand_out, join
+from trampoline._traces import as_thrown
 
 
 class Following:
@@ -211,8 +211,7 @@ class Following:
                     suspension.suspend(p)
                 return
         except BaseException as raised:
-            without_ours(raised)
-            error = raised
+            error = as_thrown(raised)
         try:
             if p._state == ENDED:
                 raise error
@@ -238,9 +237,8 @@ class Following:
         try:
             return suspension.at_once(p)
         except BaseException as raised:
-            without_ours(raised)
             p._special |= THROWING
-            return raised
+            return as_thrown(raised)
         finally:
             p = suspension = None  # the frames of a traceback hold those that called them
 
@@ -261,9 +259,8 @@ class Following:
         try:
             return spawning.start(self, p)
         except BaseException as raised:
-            without_ours(raised)
             p._special |= THROWING
-            return raised
+            return as_thrown(raised)
 
 
 OWN_CODES.update(

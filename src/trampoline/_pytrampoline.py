@@ -34,7 +34,7 @@ from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
-from trampoline._pytogether import Group, check_root, check_stack, describe_root, spawn
+from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
 from trampoline._traces import note_on
 from trampoline._waited import runs_already
@@ -148,6 +148,8 @@ class BaseTrampoline(Turns):
 
     def _launch(self, p):
         coroutine = p._top
+        if type(coroutine) is not GeneratorType:
+            note_name(p, coroutine)
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -163,7 +165,8 @@ class BaseTrampoline(Turns):
 
         `stack` has the callers in nested pairs, `(caller, (its caller, ()))`. With `exc` the turn throws instead: `val, *exc` is then an
         error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
-        subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
+        subclass that overrides `schedule` sees every continuation, and so does what is assigned to it: `t.schedule = f`, not by way of
+        `vars(t)`. Source: PEP 342, example 3.
         """
         handing = self._handing
         if exc:
@@ -180,6 +183,7 @@ class BaseTrampoline(Turns):
         p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
             p = self._make(*check_stack(coroutine, stack))
+            note_name(p, p.stack[0] if stack else coroutine)
         p._payload = val
         if exc:
             p._special |= THROWING
@@ -262,11 +266,6 @@ class BaseTrampoline(Turns):
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
         return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
-
-    def _whose_turn(self):
-        """Return the pseudothread of this trampoline that is running, or None."""
-        p = self._current
-        return p if type(p) is Pseudothread and p._trampoline is self and p._state == RUNNING else None
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
