@@ -32,14 +32,14 @@ static PyObject *ct_call(PyObject *module, PyObject *callee) {
 }
 
 /* A StopIteration that nobody has seen but who took the value out of it. */
-static int ct_is_unseen(PyObject *object) {
+CT_HOT int ct_is_unseen(PyObject *object) {
     PyStopIterationObject *stop = (PyStopIterationObject *)object;
     return Py_REFCNT(stop) == 1 && stop->dict == NULL && stop->traceback == NULL && stop->context == NULL && stop->cause == NULL
         && !stop->suppress_context && stop->args == ct_no_args;
 }
 
 /* Let go of it, or keep it to be used again. */
-static void ct_drop_stop(PyObject *stop) {
+CT_HOT void ct_drop_stop(PyObject *stop) {
     if (!CT_FREE_THREADED && ct_stop_kept == NULL && ct_is_unseen(stop)) {
         PyObject *value = ((PyStopIterationObject *)stop)->value;
         ((PyStopIterationObject *)stop)->value = NULL;
@@ -85,7 +85,7 @@ static int ct_check_callee(PyObject *callee) {
     return good;
 }
 
-static PyObject *ct_call_next(ct_Call *call) {
+CT_HOT PyObject *ct_call_next(ct_Call *call) {
     PyObject *callee = call->held;
     if (call->stage != CT_FRESH) {
         call->stage = CT_OVER;
@@ -99,7 +99,7 @@ static PyObject *ct_call_next(ct_Call *call) {
     return NULL;
 }
 
-static PySendResult ct_call_resume(ct_Call *call, PyObject *value, PyObject **got) {
+CT_HOT PySendResult ct_call_resume(ct_Call *call, PyObject *value, PyObject **got) {
     if (call->stage == CT_FRESH) {
         if (value == Py_None) *got = ct_call_next(call);
         else *got = NULL, PyErr_SetString(PyExc_TypeError, "can't send non-None value to a just-started generator");
@@ -112,7 +112,7 @@ static PySendResult ct_call_resume(ct_Call *call, PyObject *value, PyObject **go
 
 /* From 3.12 on `yield from` and `await` take the value from a StopIteration only, and drop that at once, and then the call: so it is kept
    here till then, and not made anew each time. Whoever else asks holds the call and gets a StopIteration for good. */
-static PyObject *ct_stop(PyObject *awaited, PyObject *value, PyObject **held) {
+CT_HOT PyObject *ct_stop(PyObject *awaited, PyObject *value, PyObject **held) {
     PyObject *stop = ct_stop_kept;
     if (CT_FREE_THREADED || Py_REFCNT(awaited) > 1 || *held != NULL) {
         stop = value == Py_None ? PyObject_CallNoArgs(PyExc_StopIteration) : PyObject_CallOneArg(PyExc_StopIteration, value);

@@ -4,6 +4,13 @@ A lock is the one that each object of that CPython has. What is done under one c
 nobody waits for another who waits for him, and what stands between `ct_lock` and `ct_unlock` is one step to all others. docs/internals.md
 says what is guarded by which. */
 
+/* A function of the hot path: setup.py has few others inlined. */
+#ifdef __GNUC__
+#define CT_HOT static inline __attribute__((always_inline))
+#else
+#define CT_HOT static inline
+#endif
+
 #ifdef Py_GIL_DISABLED
 #ifdef _WIN32
 #include <windows.h>

@@ -32,7 +32,7 @@ static int ct_operations_kept;
 #define ct_revive(object) Py_SET_REFCNT((PyObject *)(object), 1)
 #endif
 
-static PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
+CT_HOT PyObject *ct_operation(PyObject *channel, PyObject *value, char kind) {
     ct_Operation *operation;
 #if !CT_FREE_THREADED
     if (ct_operations_kept) operation = ct_operations[--ct_operations_kept];
@@ -94,7 +94,7 @@ static PyObject *ct_operation_iter(ct_Operation *operation) {
     return operation->yielded ? PyObject_CallOneArg(ct_suspension_iter, (PyObject *)operation) : Py_NewRef(operation);
 }
 
-static PySendResult ct_operation_resume(ct_Operation *operation, PyObject *value, PyObject **got) {
+CT_HOT PySendResult ct_operation_resume(ct_Operation *operation, PyObject *value, PyObject **got) {
     int how = CT_WAIT;
     if (!operation->yielded) {
         if (ct_promptly > 0) how = ct_operate(operation, got);
@@ -112,7 +112,7 @@ static PySendResult ct_operation_resume(ct_Operation *operation, PyObject *value
     return PYGEN_RETURN;
 }
 
-static PyObject *ct_operation_send(ct_Operation *operation, PyObject *value) {
+CT_HOT PyObject *ct_operation_send(ct_Operation *operation, PyObject *value) {
     PyObject *got;
     if (ct_operation_resume(operation, value, &got) == PYGEN_NEXT) return got;
     if (got != Py_None) return ct_stop((PyObject *)operation, got, &operation->stop);

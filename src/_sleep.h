@@ -25,7 +25,7 @@ static ct_Sleep *ct_sleeps[256];  /* let go, to be used again */
 static int ct_sleeps_kept;
 #endif
 
-static int ct_set_seconds(ct_Sleep *sleep, PyObject *value) {
+CT_HOT int ct_set_seconds(ct_Sleep *sleep, PyObject *value) {
     PyObject *known;
     const char *where = PyType_IsSubtype(Py_TYPE(sleep), ct_sleep_type) ? "sleep()" : "timeout()";
     if (PyFloat_CheckExact(value)) {
@@ -85,7 +85,7 @@ static int ct_sleep_traverse(ct_Sleep *sleep, visitproc visit, void *arg) {
     return 0;
 }
 
-static int ct_sleep_clear(ct_Sleep *sleep) {
+CT_HOT int ct_sleep_clear(ct_Sleep *sleep) {
     sleep->number = 0;
     Py_CLEAR(sleep->pseudothread);
     Py_CLEAR(sleep->deadline);
