@@ -9,6 +9,7 @@ from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
     INTERRUPTED,
+    LEAVING,
     MISSING,
     OWED,
     OWN_CODES,
@@ -69,6 +70,58 @@ class Following:
             return caught(raised)
         finally:
             p = got = None  # the frames of a traceback hold those that called them
+
+    def _wake(self, p, value, special=0, wanted=None, first=False):
+        """Queue `p`, if it is parked, and for what is `wanted` if that is given. Return what it was parked for, else None.
+
+        Its next turn sends `value` or, if THROWING is `special`, throws it. Where Ctrl-C strikes, or a RecursionError, `p` is parked still or
+        is queued: nothing that leaves one of these places is called before it stands in the other.
+        """
+        if wanted is not None and (p._payload is not wanted or p._state != PARKED):
+            return None
+        parked, leaving, suspension = self._parked, self._leaving, None
+        try:
+            leaving.append(p)
+            suspension = parked.pop(p, None)  # one step, so of two threads that resume at once one does
+            if suspension is None:
+                return None
+            prompt = p._special & PROMPTLY
+            p._payload = (value, suspension) if prompt and not special else value
+            p._special, p._state = p._special & ~PROMPTLY | special if special else p._special, LEAVING
+            if self._outside:
+                self._outside.discard(p)
+            if p._levels is not None:
+                p._levels.woken()
+            if wanted is None:
+                if type(suspension) is Pseudothread:
+                    joiners = suspension._joiners  # asked once: another thread may end that
+                    if joiners:
+                        joiners.pop(p, None)
+                elif special:
+                    suspension.withdraw(p)
+            if self._overridden or type(self._queue) is not Queue or "schedule" in getattr(self, "__dict__", ()):
+                self._continue(p, first, suspension if wanted is None else None, prompt)
+            else:
+                p._state, entries = QUEUED, self._queue._entries
+                entries.appendleft(p) if first else entries.append(p)
+                waker = self._waker_  # asked once: another thread may take it away
+                if waker is not None:
+                    waker()
+            return suspension
+        except BaseException:
+            if p._state == LEAVING:
+                if type(self._queue) is Queue and not self._overridden:
+                    p._state, waker = QUEUED, self._waker_
+                    self._queue._entries.append(p)
+                    if waker is not None:
+                        waker()
+                else:
+                    self._continue(p, first, suspension if wanted is None else None, prompt)
+            elif suspension is None and p._state == PARKED and p not in parked and leaving.count(p) == 1:
+                parked[p] = p._payload
+            raise
+        finally:
+            leaving.remove(p)
 
     def _continue(self, p, first=False, parked_for=None, promptly=0):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
@@ -180,9 +233,9 @@ class Following:
             p._special &= ~INTERRUPTED
         p._payload, p._state = suspension, PARKED
         self._parked[p] = suspension
-        if p._levels is not None:
-            p._levels.parked(p)
         try:
+            if p._levels is not None:
+                p._levels.parked(p)
             error = None
             if interrupted:
                 error = self._interruption(p)
@@ -253,7 +306,7 @@ class Following:
 OWN_CODES.update(
     function.__code__
     for function in (
-        *(Following._meant, Following._continue, Following._hand_over, Following._not_taken, Following._end_unqueued),
+        *(Following._meant, Following._wake, Following._continue, Following._hand_over, Following._not_taken, Following._end_unqueued),
         *(Following._park, Following._park_again, Following._note_outside, Following._prompted, Following._adapted, Following._spawned),
     )
 )

@@ -37,10 +37,15 @@ class Operation(Suspension):
             if got is _WAIT:
                 self._waiters()[self] = None
         finally:
-            if got is _WAIT:
-                parked[pseudothread] = waits_for
-        if got is not _WAIT:
-            pseudothread._go_on(waits_for, got)
+            parked[pseudothread] = waits_for
+        woken = waits_for
+        try:
+            if got is not _WAIT:
+                woken = None
+                woken = pseudothread._trampoline._wake(pseudothread, got, 0, waits_for)
+        finally:
+            if woken is None:  # another thread has just thrown into it, or Ctrl-C struck, which it gets now
+                self.take_back(pseudothread, got)
 
     def __iter__(self):
         if promptly[0] > 0:
@@ -173,14 +178,16 @@ def hand(waiters, value):
     """Resume the first who still waits. Return the operation, or None if there is none."""
     while (operation := first(waiters)) is not None:
         pseudothread = operation._pseudothread
-        waiters.pop(operation, None)
-        if pseudothread is not None and pseudothread._trampoline._parked.pop(pseudothread, None) is not None:  # else another thread has it
-            try:
-                pseudothread._go_on(operation, value)
-            except BaseException:
-                if type(operation) is Put:  # whoever wanted it gets the error: it stays to be had
-                    operation._channel._items.append(operation._value)
-                raise
+        woken = None
+        try:
+            if pseudothread is not None:
+                woken = pseudothread._trampoline._wake(pseudothread, value, 0, operation)
+        except BaseException:
+            if type(operation) is Put and not is_waiting(operation):  # whoever wanted it gets the error: it stays to be had
+                operation._channel._items.append(operation._value)
+            raise
+        if woken is not None:  # else another thread has it
+            waiters.pop(operation, None)  # last: where Ctrl-C strikes before, it is not forgotten
             return operation
     return None
 

@@ -24,9 +24,9 @@ from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
     INTERRUPTED,
+    LEAVING,
     MISSING,
     OWED,
-    OWN_CODES,
     PARKED,
     PROMPTLY,
     QUEUED,
@@ -39,7 +39,7 @@ from trampoline._pyresume import (
 )
 from trampoline._pytogether import hand_out, taken
 
-_STATES = ("queued", "queued", "running", "parked", "ended")
+_STATES = ("queued", "queued", "running", "parked", "ended", "queued")
 
 
 class Pseudothread:
@@ -103,17 +103,8 @@ class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
-        trampoline = self._trampoline
-        trampoline._leaving.append(self)
-        try:
-            suspension = self._unpark("resume")
-            self._payload = (value, suspension) if self._special & PROMPTLY else value
-            if self._levels is not None:
-                self._levels.woken()
-            trampoline._continue(self, False, suspension)
-        finally:
-            trampoline._leaving.remove(self)
-        del suspension  # last: its end may look at us
+        if self._trampoline is None or self._trampoline._wake(self, value) is None:
+            raise self._misuse("resume")
 
     def throw(self, error):
         """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
@@ -121,22 +112,8 @@ class Pseudothread:
         RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
         """
         error = exception_of("throw()", error)
-        trampoline = self._trampoline
-        trampoline._leaving.append(self)
-        try:
-            suspension = self._unpark("throw into")
-            if self._levels is not None:
-                self._levels.woken()
-            try:
-                if type(suspension) is not Pseudothread:  # else _unpark() did it
-                    suspension.withdraw(self)
-            finally:
-                self._payload, promptly = error, self._special & PROMPTLY
-                self._special = self._special & ~PROMPTLY | THROWING
-                trampoline._continue(self, False, suspension, promptly)
-        finally:
-            trampoline._leaving.remove(self)
-        del suspension
+        if self._trampoline is None or self._trampoline._wake(self, error, THROWING) is None:
+            raise self._misuse("throw into")
 
     def close(self):
         """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
@@ -290,7 +267,8 @@ class Pseudothread:
         return True
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
-        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended")[self._state]
+        parked = "is parked: only resume(), throw() and close() go on from there"
+        why = (queued, queued, "is running", parked, "has ended", queued)[self._state]
         return misuse(verb, self, why)
 
     def _unpark(self, verb):
@@ -306,26 +284,12 @@ class Pseudothread:
                 joiners.pop(self, None)
         return suspension
 
-    def _go_on(self, suspension, value):
-        """Queue it, which was parked for `suspension` and has been taken out of what is parked, with `value`."""
-        trampoline = self._trampoline
-        trampoline._leaving.append(self)
-        try:
-            trampoline._outside.discard(self)
-            self._payload, self._state = (value, suspension) if self._special & PROMPTLY else value, TAKEN
-            if self._levels is not None:
-                self._levels.woken()
-            trampoline._continue(self)
-        finally:
-            trampoline._leaving.remove(self)
-
     def _claim(self):
         """Take it from where it stands, for `close()`: one thread can. Return whether it was parked, and its value or for what it was."""
         state = self._state  # asked once: the run loop may be in another thread
         if state == PARKED:
             return True, self._unpark("close")
-        leaving = state == TAKEN and self in self._trampoline._leaving  # another thread is resuming it
-        if leaving or state == RUNNING or state == QUEUED and not self._trampoline._remove(self) or self._state != state:
+        if state == LEAVING or state == RUNNING or state == QUEUED and not self._trampoline._remove(self) or self._state != state:
             raise self._misuse("close")
         return False, self._payload
 
@@ -346,7 +310,6 @@ class Pseudothread:
 
 
 core_types.add(Pseudothread)
-OWN_CODES.add(Pseudothread._go_on.__code__)
 
 
 def _close(p, failure):

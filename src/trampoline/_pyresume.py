@@ -8,7 +8,7 @@ from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_corou
 from trampoline._errors import get_context, get_traceback, set_context, set_traceback
 from trampoline._pylevels import COLLECTED, resume_collected
 
-QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
+QUEUED, TAKEN, RUNNING, PARKED, ENDED, LEAVING = range(6)  # LEAVING: parked no more, and not queued yet
 THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
 PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
 OWED = 32  # it joined another, whose error is to be thrown: it has that other in the place of the error
