@@ -94,8 +94,7 @@ class Following:
                 p._levels.woken()
             if wanted is None:
                 if type(suspension) is Pseudothread:
-                    joiners = suspension._joiners  # asked once: another thread may end that
-                    if joiners:
+                    if type(joiners := suspension._joiners) is dict:  # asked once: another thread may end that
                         joiners.pop(p, None)
                 elif special:
                     suspension.withdraw(p)
@@ -253,7 +252,7 @@ class Following:
         try:
             if p._state == ENDED:
                 raise error
-            parked = self._parked.pop(p, None) is not None
+            parked = self._parked.pop(p, None) is not None or p._state == PARKED and p not in self._leaving
             self._outside.discard(p)
             if parked and p._levels is not None:
                 p._levels.woken()

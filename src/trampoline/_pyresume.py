@@ -28,9 +28,9 @@ def resume_specially(p, top, value):
         value = error_of(value)
     elif p._special & PROMPTLY:
         value = value[0]
-    p._special &= ~(THROWING | OWED | PROMPTLY)
     if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)
+    p._special &= ~(THROWING | OWED | PROMPTLY)  # by this who is struck by Ctrl-C knows that it is resumed
     resume = top.throw if throwing else top.send
     trampoline, context = p._trampoline, p._context
     outer = trampoline._entered

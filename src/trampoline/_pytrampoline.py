@@ -367,10 +367,15 @@ class BaseTrampoline(Turns):
         """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
         alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
         if type(self._queue) is Queue:
+            entries = self._queue._entries
             try:
-                self._queue._entries.remove(p)
+                entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
                 return alone and self._thread in (None, get_ident())
+            except BaseException:  # Ctrl-C
+                if p not in entries:
+                    entries.append(p)
+                raise
         return True
 
 

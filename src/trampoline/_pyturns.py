@@ -32,6 +32,7 @@ from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
     MISSING,
+    OWED,
     OWN_CODES,
     PROMPTLY,
     QUEUED,
@@ -203,6 +204,7 @@ class Turns(Following):
                         break
                     except BaseException as raised:
                         if special or isinstance(raised, TailCall):
+                            p._special &= ~(OWED | PROMPTLY | THROWING)  # Ctrl-C may have struck before it was resumed
                             outcome, got = caught(raised)
                         else:
                             outcome, got = ERROR, raised
