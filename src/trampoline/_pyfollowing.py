@@ -180,8 +180,8 @@ class Following:
         coroutine, stack = p._top, p._stack
         p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
         handing, failed = self._handing, True
-        handing.append(p)
         try:
+            handing.append(p)
             if throwing:
                 self.schedule(coroutine, stack, type(value), value, get_traceback(value))
             else:
@@ -219,7 +219,7 @@ class Following:
         """Return whether it was still there."""
         handing = self._handing
         if handing and handing[-1] is p:
-            handing.pop()
+            del handing[-1]  # no call, behind which Ctrl-C could strike
             return True
         if p not in handing:
             return False

@@ -290,9 +290,6 @@ class Pseudothread:
         except BaseException as raised:
             without_ours(raised)
             closing.failure = raised
-        closing.by_hand = Everywhere.used and turns_begin(trampoline)
-        if self._levels is not None:
-            self._levels._closing = True
 
     def _end(self, value, outcome):
         if self._name is None:
@@ -321,12 +318,16 @@ class _Closing:
     __slots__ = ("begun", "by_hand", "failure")
 
     def __init__(self):
-        self.begun = self.by_hand = False
-        self.failure = None  # of the innermost that is closed
+        self.begun = False
+        self.by_hand = self.failure = None  # the failure is that of the last that was closed
 
     def unwind(self, p):
         """Close what is left of its coroutines, and tell those that wait for its end."""
+        if self.by_hand is None:
+            self.by_hand = Everywhere.used and turns_begin(p._trampoline)
         while p._state == RUNNING:
+            if p._levels is not None:
+                p._levels._closing = True
             self.failure = _close(p, self.failure)
             if p._levels is not None:
                 p._levels.closed()
@@ -335,8 +336,8 @@ class _Closing:
             else:
                 p._end(MISSING, VALUE)
         if self.by_hand:
-            self.by_hand = False
             turns_end(p._trampoline)
+            self.by_hand = False
         if type(p._joiners) is dict:
             hand_out(p)
 

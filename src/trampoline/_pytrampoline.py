@@ -52,8 +52,8 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits", "_look_at", "_outside",
-        "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers",
+        "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left", "_limits", "_look_at",
+        "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers",
         "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
@@ -73,6 +73,7 @@ class BaseTrampoline(Turns):
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
+        self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
         self._passed = 0  # by errors: how many levels
@@ -247,8 +248,15 @@ class BaseTrampoline(Turns):
 
     def _take_one(self):
         """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
-        while self._queue:
-            entry = self._queue.popleft()
+        # It stays in the queue, for its close() to take it out, and is taken out here when that has not: so Ctrl-C in between loses nobody.
+        before, self._left = self._left, None
+        while queue := self._queue:
+            if type(queue) is Queue or self._peeks:
+                entry = (queue._entries if type(queue) is Queue else queue)[0]
+                if type(entry) is Pseudothread and entry is not before:
+                    self._left = entry
+                    return entry
+            entry = queue.popleft()
             if type(entry) is Pseudothread:
                 return entry
         return first_of(self._parked)

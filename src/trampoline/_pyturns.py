@@ -306,8 +306,8 @@ class Turns(Following):
                         value, p._payload = p._payload, None
                         continue
                     p._state, failed = TAKEN, True
-                    handing.append(p)
                     try:
+                        handing.append(p)
                         self.schedule(top, stack, got)
                         failed = False
                     finally:
