@@ -85,7 +85,8 @@ def turns_end(t):
         _here.running.remove(t)
     if t._straddling is not None:
         turned(t)
-    leave(t)
+    if t._token is not None:
+        leave(t)
 
 
 def leave(t):

@@ -32,23 +32,28 @@ class Following:
 
     __slots__ = ()
 
-    def _recover(self, entry, error):
-        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
+    def _recover(self):
+        # Ctrl-C can strike between two lines of this core (the C core has none), and so can the recursion limit: what was queued stays
+        # queued. Where there is no room even for this, that is done when there is.
+        (entry, error), state = self._astray, None
         if type(entry) is Pseudothread and entry._trampoline is self:
-            own = type(self._queue) is Queue
-            if entry._state == QUEUED or entry._state == TAKEN and not own:
+            own, state = type(self._queue) is Queue, entry._state
+            if state == QUEUED or state == TAKEN and not own:
                 self._put_back(entry, own)
-            elif entry._state == RUNNING or entry._state == TAKEN:
+            elif state == RUNNING or state == TAKEN or state == PARKED and entry not in self._parked and entry not in self._leaving:
                 entry._end(error, ERROR)
+                state = ENDED
+            if state == ENDED and type(entry._joiners) is dict:
                 hand_out(entry)
-            elif entry._state == ENDED and type(entry._joiners) is dict:
-                hand_out(entry)
+        self._astray = None
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
         queue = self._queue._entries if own else self._queue
         try:
-            taken = not any(other is entry for other in queue)
+            taken = True
+            for other in queue:
+                taken = taken and other is not entry
         except Exception:
             return
         if taken:

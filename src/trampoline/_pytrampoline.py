@@ -52,7 +52,7 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left", "_limits", "_look_at",
+        "_alone", "_asks", "_astray", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left", "_limits", "_look_at",
         "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers",
         "_token", "_waker_", "__weakref__",
     )  # fmt: skip
@@ -67,6 +67,7 @@ class BaseTrampoline(Turns):
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
         self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
         self._current = None  # the entry whose turn it is
+        self._astray = None  # the one in whose turn an error struck this core itself, and that: until it stands in its place again
         self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
         self._entered = None  # the context of the pseudothread whose turn it is
@@ -216,7 +217,8 @@ class BaseTrampoline(Turns):
                 raise error
             except BaseException as raised:
                 if raised is not error and self._runner.get("by") is mine:
-                    self._recover(self._current, raised)
+                    self._astray = self._current, raised
+                    self._recover()
                 first = get_traceback(raised)
                 following = first and first.tb_next
                 if following is not None and following.tb_frame.f_code in OWN_CODES:
@@ -225,7 +227,13 @@ class BaseTrampoline(Turns):
             finally:
                 self._finish(mine)
         finally:
-            self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
+            try:
+                self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
+            finally:
+                if "by" in self._runner and self._runner["by"] is mine:  # at the recursion limit nothing can be called
+                    self._running = self._alone = False
+                    self._current = self._held = None
+                    del self._runner["by"]
             if error is not None:
                 set_context(error, context)  # raised in an `except` block of the user's it would have got one
             result = error = context = first = following = None  # the frames of a traceback hold those that called them
@@ -250,6 +258,8 @@ class BaseTrampoline(Turns):
         """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
         # It stays in the queue, for its close() to take it out, and is taken out here when that has not: so Ctrl-C in between loses nobody.
         before, self._left = self._left, None
+        if self._astray is not None:
+            self._recover()
         while queue := self._queue:
             if type(queue) is Queue or self._peeks:
                 entry = (queue._entries if type(queue) is Queue else queue)[0]
@@ -333,6 +343,8 @@ class BaseTrampoline(Turns):
         if runner is not mine:
             raise runs_already(self, runner == mine)
         self._running = True
+        if self._astray is not None:
+            self._recover()
         self._check_overridden()
         turns_begin(self)
 
