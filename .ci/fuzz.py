@@ -1,6 +1,6 @@
 """Random programs as atheris draws them: bytes that reach new branches of the core in Python are kept and changed further.
 
-    python .ci/fuzz.py CORPUS [-max_total_time=600 ...]    options are libFuzzer's; `.ci/proof atheris` calls it
+    python .ci/fuzz.py CORPUS [-max_total_time=600 ...]    options are libFuzzer's; `.ci/proof fuzz` calls it
 
 The bytes become a program by the strategies of `tests/programs.py`. It runs on both cores, and what one does otherwise than the other ends
 the run, with the program printed.

@@ -1,5 +1,6 @@
 // Run the suite in Pyodide: node pyodide.mjs FOLDER_OF_PYODIDE FOLDER_OF_WHEELS FOLDER_OF_TESTS [pytest's arguments]
 // A platform without threads, processes, signals and a network: tests/conftest.py says which tests that leaves out.
+// It takes a node that switches stacks (JSPI, node 25 and later): asyncio.run() waits for what node does only so.
 import { readdirSync, readFileSync } from "node:fs"
 import { pathToFileURL } from "node:url"
 
@@ -15,14 +16,15 @@ pyodide.FS.mount(pyodide.FS.filesystems.NODEFS, { root: away }, "/away")
 pyodide.globals.set("args", pyodide.toPy(args))
 let status = 1
 try {
-  status = pyodide.runPython(`
+  const main = pyodide.runPython(`
 import os, platform, sys
 os.chdir("/away")
 sys.path.insert(0, "/away")
 import pytest
 print("Pyodide", "${pyodide.version}", "Python", platform.python_version(), flush=True)
-int(pytest.main(["-q", "-p", "no:cacheprovider", "--timeout", "0", *args]))
+lambda: int(pytest.main(["-q", "-p", "no:cacheprovider", "--timeout", "0", *args]))
 `)
+  status = await main.callPromising()
 } catch (error) {
   console.log(String(error.message).slice(0, 3000)) // not what node prints: the whole of Pyodide
 }

@@ -32,6 +32,57 @@ cdef inline Py_ssize_t coroutines_in(Pseudothread p) noexcept:
     return 0 if p.top == NULL else <Py_ssize_t>p.depth + 1
 
 
+cdef PyObject* whose_turn(BaseTrampoline t) noexcept:
+    """Return the pseudothread whose turn it is, with a reference, or NULL: also when the turn is over, and what follows it is at it."""
+    ct_lock(<PyObject*>t)
+    cdef PyObject* found = t.by_hand if t.by_hand != NULL else t.turn[0] if t.turn != NULL else NULL
+    if found != NULL and (<Pseudothread>found).state != RUNNING:
+        found = NULL
+    Py_XINCREF(found)
+    ct_unlock(<PyObject*>t)
+    return found
+
+
+cdef int leaving_in(BaseTrampoline t) noexcept:
+    ct_lock(<PyObject*>t)
+    cdef int leaving = t.leaving
+    ct_unlock(<PyObject*>t)
+    return leaving
+
+
+# What other threads may do beside run().
+
+cdef int elsewhere_in(BaseTrampoline t) noexcept:
+    """Return how many turns by hand and close() are going on in other threads; 0 if this thread is in the midst of any."""
+    ct_lock(<PyObject*>t)
+    cdef int beside = t.beside
+    ct_unlock(<PyObject*>t)
+    return beside if not ct_beside else 0
+
+
+cdef void goes_beside(BaseTrampoline t) noexcept:
+    """Note that a turn is made by hand, or one is closed."""
+    global ct_beside
+    ct_beside += 1
+    ct_lock(<PyObject*>t)
+    t.beside = t.beside + 1
+    ct_unlock(<PyObject*>t)
+
+
+cdef PyObject* came_back(BaseTrampoline t, PyObject* failure) noexcept:
+    """That is over: whoever waits looks again at what he waits for. Return `failure`, else an error or NULL."""
+    global ct_beside
+    ct_beside -= 1
+    ct_lock(<PyObject*>t)
+    t.beside = t.beside - 1
+    ct_unlock(<PyObject*>t)
+    cdef PyObject* other = wake_up(t)
+    if failure == NULL:
+        return other
+    Py_XDECREF(other)
+    return failure
+
+
 # Turns by hand.
 
 cdef PyObject* begins_by_hand(BaseTrampoline t, PyObject** current) noexcept:

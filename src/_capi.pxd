@@ -114,6 +114,7 @@ cdef extern from *:
     void PyList_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
+    bint PyArg_UnpackTuple(PyObject*, const char*, Py_ssize_t, Py_ssize_t, ...) noexcept
     int PyObject_GC_IsTracked(PyObject*) noexcept
     void PyObject_GC_Track(void*) noexcept
     void PyErr_Clear() noexcept
@@ -171,7 +172,7 @@ cdef extern from *:
 cdef extern from "_guard.h":
     bint CT_FREE_THREADED
     int CT_LEAVING  # the state of a pseudothread that somebody is just resuming
-    int ct_throws
+    int ct_throws, ct_beside
     void ct_yield() noexcept
     void ct_lock(PyObject*) noexcept
     void ct_unlock(PyObject*) noexcept

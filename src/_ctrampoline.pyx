@@ -24,13 +24,13 @@ from operator import index
 from contextvars import Context
 from functools import update_wrapper
 from time import monotonic as _monotonic
-from types import GenericAlias
+from types import CodeType, GenericAlias
 
 from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, has_begun
-from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy, no_coroutine
-from trampoline._base import no_entry, no_result, place_of, yield_itself
+from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy
+from trampoline._base import no_coroutine, no_entry, no_result, own_name_of, place_of, yield_itself
 from trampoline._errors import exception_of, without_frames
-from trampoline._traces import MANY_LEVELS as many_levels, note_on, shorten
+from trampoline._traces import MANY_LEVELS as many_levels, as_thrown, note_on, shorten
 from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
 from trampoline._base import resumed, thrown
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
@@ -167,7 +167,8 @@ cdef class BaseTrampoline:
 
         `stack` has the callers in nested pairs, `(caller, (its caller, ()))`. With `exc` the turn throws instead: `val, *exc` is then an
         error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
-        subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
+        subclass that overrides `schedule` sees every continuation, and so does what is assigned to it: `t.schedule = f`, not by way of
+        `vars(t)`. Source: PEP 342, example 3.
         """
         if len(exc) > 2:
             raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
@@ -180,6 +181,7 @@ cdef class BaseTrampoline:
         else:
             check_stack(coroutine, stack)
             p = make(self, coroutine, stack if stack else None)
+            note_name(p, root(p) if stack else coroutine)
         if exc:
             p.special |= THROWING
         Py_INCREF(val)
@@ -241,18 +243,15 @@ cdef class BaseTrampoline:
     @property
     def _turn(self):
         """The pseudothread whose turn it is, or None."""
-        ct_lock(<PyObject*>self)
-        cdef PyObject* found = self.by_hand if self.by_hand != NULL else self.turn[0] if self.turn != NULL else NULL
-        Py_XINCREF(found)
-        ct_unlock(<PyObject*>self)
-        return give(found)
+        return give(whose_turn(self))
 
     @property
     def _leaving(self):
-        ct_lock(<PyObject*>self)
-        cdef int leaving = self.leaving
-        ct_unlock(<PyObject*>self)
-        return leaving
+        return leaving_in(self)
+
+    @property
+    def _elsewhere(self):
+        return elsewhere_in(self)
 
     @property
     def _limits(self):

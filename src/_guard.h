@@ -61,6 +61,13 @@ static inline PyObject *ct_swap(PyObject **place, PyObject *new) {
 }
 #endif
 
+/* How many turns by hand, and close(), this thread is in the midst of, of whatever trampoline. */
+#ifdef _MSC_VER
+static __declspec(thread) int ct_beside;
+#else
+static _Thread_local int ct_beside;
+#endif
+
 /* Put another object, or NULL, into such a place, and return what stood there; both references change hands. */
 static inline PyObject *ct_exchange(void *owner, PyObject **place, PyObject *new) {
     PyObject *old;

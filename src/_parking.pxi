@@ -280,12 +280,23 @@ cdef PyObject* park(BaseTrampoline t, Pseudothread p) noexcept:
             failure = interruption(t, p)
         if failure == NULL:
             failure = suspend(t, p, suspension)
+            if failure != NULL:
+                failure = as_if_thrown(failure)
         Py_DECREF(<object>suspension)
         if failure == NULL:
             return NULL
     else:
         failure = ct_fetch()
     return thrown_back(t, p, failure, linked)
+
+
+cdef PyObject* as_if_thrown(PyObject* error) noexcept:
+    """Return the error as as_thrown() leaves it, or what struck meanwhile (Ctrl-C, say)."""
+    cdef PyObject* struck = dropped(PyObject_CallFunctionObjArgs(<PyObject*>as_thrown, error, NULL))
+    if struck == NULL:
+        return error
+    Py_DECREF(<object>error)
+    return struck
 
 
 cdef PyObject* thrown_back(BaseTrampoline t, Pseudothread p, PyObject* failure, bint was_parked) noexcept:

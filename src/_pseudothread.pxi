@@ -41,6 +41,7 @@ cdef class Pseudothread:
         cdef PyObject* current = <PyObject*>self
         cdef PyObject** turn = t.turn
         cdef bint by_hand = collectors_used and turns_begin(t)
+        goes_beside(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
         cdef PyObject* by_hand_before = begins_by_hand(t, &current)
         cdef PyObject* failure = advance(t, &current, None, NULL, False, &result)
@@ -51,6 +52,9 @@ cdef class Pseudothread:
         Py_DECREF(self)
         ct_put(&t.held_coroutine, held_coroutine)
         ct_put(&t.held_sent, held_sent)
+        failure = came_back(t, failure)
+        if failure != NULL:
+            set_result(&result, NULL)
         leave(failure)
         return give(result)
 
@@ -92,18 +96,20 @@ cdef class Pseudothread:
         cdef PyObject* top
         cdef PyObject* held
         cdef BaseTrampoline t = self.trampoline
+        if state_of(self) == ENDED:
+            return
+        goes_beside(t)
         ct_lock(<PyObject*>t)
         while CT_FREE_THREADED and self.state == CT_LEAVING:  # another thread is resuming it
             ct_unlock(<PyObject*>t)
             if ct_throws:
-                raise self._misuse("close")
+                leave(came_back(t, refuse(self, "close")))
             ct_yield()
             ct_lock(<PyObject*>t)
         cdef char state = self.state
         if state == ENDED or state == RUNNING:
             ct_unlock(<PyObject*>t)
-            if state == RUNNING:
-                raise self._misuse("close")
+            leave(came_back(t, refuse(self, "close") if state == RUNNING else NULL))
             return
         cdef bint given = (self.special & PROMPTLY) != 0
         cdef bint thrown = (self.special & (THROWING | OWED)) == THROWING
@@ -149,7 +155,7 @@ cdef class Pseudothread:
         if failure == NULL:
             failure, other = other, NULL
         Py_XDECREF(other)
-        leave(failure)
+        leave(came_back(t, failure))
 
     @property
     def done(self):
@@ -280,6 +286,8 @@ cdef class Pseudothread:
         return give(detail_of(self, CONTEXT))
 
     def _note(self):
+        if self.state != ENDED or not self.special & THROWING:
+            return
         cdef PyObject* name = detail(self, NAME)
         note_on(<object>self.value, <object>name if name != NULL else None, (<object>self).added)
 

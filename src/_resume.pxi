@@ -208,7 +208,7 @@ cdef bint prompted(Pseudothread p, PyObject* suspension, PyObject** sent) noexce
         Py_DECREF(<object>instead)
         return False
     if instead == NULL:
-        instead = ct_fetch()
+        instead = as_if_thrown(ct_fetch())
         p.special |= THROWING
     set_result(sent, instead)
     return True

@@ -167,9 +167,14 @@ cdef bint throws_at_once(BaseTrampoline t) noexcept:
 
 # What others than the run loop do with a sleep: its methods.
 
+cdef inline bint of_trampoline(who) noexcept:
+    """Return whether it is a pseudothread of this core, and was not made by hand."""
+    return type(who) is Pseudothread and (<Pseudothread>who).trampoline is not None
+
+
 def _sleep_suspend(self, pseudothread):
     """Set a deadline for `pseudothread`. RuntimeError if another one waits for this sleep."""
-    if type(pseudothread) is Pseudothread:
+    if of_trampoline(pseudothread):
         leave(fall_asleep((<Pseudothread>pseudothread).trampoline, <Pseudothread>pseudothread, <PyObject*>self))
     else:
         sleep_elsewhere(self, pseudothread)
@@ -203,7 +208,7 @@ def _sleep_withdraw(self, pseudothread):
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
     if CT_FREE_THREADED and not still_of(s, <PyObject*>pseudothread):
         return  # another has begun to sleep it
-    if type(pseudothread) is Pseudothread:
+    if of_trampoline(pseudothread):
         number_off((<Pseudothread>pseudothread).trampoline, s)
     deadline = give(ct_exchange(<PyObject*>s, &s.deadline, NULL))
     if deadline is not None:
@@ -244,7 +249,7 @@ def _limit_elsewhere(limit, pseudothread):
 def _limit_suspend(self, pseudothread):
     """Set the deadline, and resume `pseudothread`."""
     cdef ct_Sleep* s = <ct_Sleep*><PyObject*>self
-    if type(pseudothread) is Pseudothread:
+    if of_trampoline(pseudothread):
         leave(begin_limit((<Pseudothread>pseudothread).trampoline, <Pseudothread>pseudothread, <PyObject*>self))
         return
     hold(s, <PyObject*>pseudothread)
@@ -268,11 +273,11 @@ def _limit_lift(self, raised=None):
     if p is None:
         return False
     error = give(ct_exchange(<PyObject*>s, &s.error, NULL))
-    if type(p) is Pseudothread:
+    if of_trampoline(p):
         number_off((<Pseudothread>p).trampoline, s)
     if s.limits:
         s.limits = 0
-        if type(p) is Pseudothread:
+        if of_trampoline(p):
             ct_count(&(<Pseudothread>p).trampoline.limits, -1)
         else:
             p.trampoline._limits -= 1

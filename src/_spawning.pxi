@@ -30,6 +30,27 @@ cdef describe_root(Pseudothread p, name, context):
         p.special |= IN_CONTEXT
 
 
+cdef int note_name(Pseudothread p, lowest) except -1:
+    """Note the name of a root that may have forgotten it at its end: any but a generator or coroutine of Python's own."""
+    if PyGen_CheckExact(<PyObject*>lowest) or PyCoro_CheckExact(<PyObject*>lowest) or detail(p, NAME) != NULL:
+        return 0
+    name = own_name_of(lowest)
+    if name is not None and not set_detail(p, NAME, <PyObject*>name):
+        leave(ct_fetch())
+    return 0
+
+
+cdef PyObject* noted_name(Pseudothread p) noexcept:
+    """Do it for one that has its root alone. Return an error or NULL."""
+    cdef PyObject* failure = NULL
+    try:
+        note_name(p, <object>p.top)
+    except BaseException as error:
+        Py_INCREF(error)
+        failure = <PyObject*>error
+    return failure
+
+
 cdef inline place(Pseudothread p):
     """Note where the frame in Python stands that called, before all else about it."""
     cdef PyFrameObject* frame = PyEval_GetFrame()
@@ -46,8 +67,10 @@ cdef object copied_context(Pseudothread p):
 
 cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noexcept:
     """Queue a new pseudothread, by way of `schedule` where that is overridden, and say what was started. Return an error or NULL."""
-    cdef PyObject* failure
-    cdef PyObject* top
+    cdef PyObject* top = p.top
+    cdef PyObject* failure = NULL if PyGen_CheckExact(top) else noted_name(p)
+    if failure != NULL:
+        return failure
     if not ct_flag(&t.overridden):
         failure = queue_up(t, p, False)
         if failure == NULL:
@@ -56,7 +79,6 @@ cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noex
             Py_INCREF(p)
             started[0] = <PyObject*>p
         return failure
-    top = p.top
     try:
         t.handing.append(p)
     except BaseException as error:
@@ -103,13 +125,12 @@ cdef PyObject* spawned(Pseudothread p, PyObject* got) noexcept:
         child = spawned_by(p, spawning)
         failure = launch(p.trampoline, child, &started)
     except BaseException as error:
-        PyException_SetTraceback(<PyObject*>error, Py_None)
         Py_INCREF(error)
         failure = <PyObject*>error
     if failure == NULL:
         return started
     p.special |= THROWING
-    return failure
+    return as_if_thrown(failure)
 
 
 cdef Pseudothread spawned_by(Pseudothread p, Spawning spawning):

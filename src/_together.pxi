@@ -213,23 +213,24 @@ cdef class Group:
     that ended it, `children` has all of them. Until `leave()` their errors are the waiter's to take.
     """
 
-    def __init__(self, waiter, suspension, any):
+    def __init__(self, Pseudothread waiter not None, suspension, any):
         self.waiter, self.suspension, self.any = waiter, suspension, any
         self.running, self.open = 0, True
         self.children, self.decided = [], None
 
-    def start(self, coroutines, code, instruction):
+    def start(self, coroutines, code, int instruction):
         """Start a pseudothread for each, in a copy of the waiter's context if it has one, as added at `instruction` of `code`."""
-        cdef BaseTrampoline t = self.waiter.trampoline
+        cdef BaseTrampoline t = None if self.waiter is None else self.waiter.trampoline
         cdef PyObject* started
         cdef Pseudothread p
+        if t is None or type(code) is not CodeType:
+            raise TypeError(f"a group starts what a pseudothread of a trampoline waits for, not for {self.waiter!r} at {code!r}")
         for coroutine in coroutines:
             if t.asks and not PyGen_CheckExact(<PyObject*>coroutine):
                 coroutine = t._root(coroutine)
             p = make(t, coroutine)
-            if code is not None:
-                p.about = code
-                mark(p, instruction)
+            p.about = code
+            mark(p, instruction)
             if self.waiter.special & IN_CONTEXT:
                 describe_root(p, None, copied_context(self.waiter))
             if not set_detail(p, JOINERS, <PyObject*>self):

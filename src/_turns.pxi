@@ -37,11 +37,13 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
                 break
             if t.held_coroutine != NULL or t.held_sent != NULL:
                 release(t)  # a run() that waits holds nothing of its last turn; what ends now may queue something
-            elif t.virtual and t.timers is not None and t.timers.alone and not t.outside and not t.leaving and jumps(t, &failure):
+            elif may_jump(t) and jumps(t, &failure):
                 pass
             elif failure != NULL or not waits(t, &failure):
                 break
             continue
+        if claimed:
+            set_turn(t, &entry)  # what is let go now sees it
         release(t)
         if Py_TYPE(entry) != <PyTypeObject*>Pseudothread:
             look -= 1
@@ -74,6 +76,11 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
             if failure != NULL:
                 break
     return failure
+
+
+cdef inline bint may_jump(BaseTrampoline t) noexcept:
+    """Return whether nothing but the next deadline of a virtual clock can queue anything."""
+    return t.virtual and t.timers is not None and t.timers.alone and not t.outside and not t.leaving and not elsewhere_in(t)
 
 
 cdef inline bint jumps(BaseTrampoline t, PyObject** failure) noexcept:

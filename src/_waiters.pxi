@@ -290,7 +290,7 @@ cdef PyObject* withdraw_operation(PyObject* self, PyObject* who) noexcept:
     return Py_None
 
 
-cdef PyObject* take_back_operation(PyObject* self, PyObject* given) noexcept:
+cdef PyObject* take_back_operation(PyObject* self, PyObject* arguments) noexcept:
     """Give the value to the next, or put it where it was."""
     cdef ct_Operation* operation = <ct_Operation*>self
     cdef Channel channel = <Channel>operation.channel
@@ -300,11 +300,15 @@ cdef PyObject* take_back_operation(PyObject* self, PyObject* given) noexcept:
     cdef PyObject* woken = NULL
     cdef ct_Operation* getter = NULL
     cdef ct_Operation* stale = NULL
+    cdef PyObject* who
+    cdef PyObject* value
+    if not PyArg_UnpackTuple(arguments, "take_back", 2, 2, &who, &value):
+        return NULL
     ct_lock(operation.channel)
-    if operation.kind != CT_PUT and operation.pseudothread == PyTuple_GET_ITEM(given, 0):
+    if operation.kind != CT_PUT and operation.pseudothread == who:
         earlier, operation.pseudothread = operation.pseudothread, NULL
-        getter = hand_to_first(channel.getters, PyTuple_GET_ITEM(given, 1), &woken, &stale, &elsewhere, &failure)
-        if getter == NULL and failure == NULL and elsewhere == NULL and not push_first(channel.items, PyTuple_GET_ITEM(given, 1)):
+        getter = hand_to_first(channel.getters, value, &woken, &stale, &elsewhere, &failure)
+        if getter == NULL and failure == NULL and elsewhere == NULL and not push_first(channel.items, value):
             failure = ct_fetch()
     ct_unlock(operation.channel)
     drop_stale(stale)

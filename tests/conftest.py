@@ -58,7 +58,6 @@ LACKING = {  # what Pyodide says where a program asks for what no browser has
     "processes": (OSError, "emscripten does not support processes"),
     "multiprocessing": (NotImplementedError, "This Python build lacks multiprocessing.synchronize"),
     "files of the standard library": (NotADirectoryError, "/lib/python3"),
-    "stack switching in node, and so no asyncio.run()": (RuntimeError, "WebAssembly stack switching not supported"),
     "threads": (RuntimeError, "can't start new thread"),
     "descriptors to count": (FileNotFoundError, "/dev/fd"),
 }

@@ -25,6 +25,7 @@ class Inside:
         """Run a coroutine in a loop of its own: the trampoline's by `aio.run()`, an `async def` as it is."""
         if not inspect.iscoroutine(coroutine):
             coroutine = aio.run(coroutine)
+        running = asyncio._get_running_loop()  # None; in Pyodide one always runs, which a new one puts itself in the place of
         loop = self.new_event_loop()
         loop.set_exception_handler(lambda loop, told: self.reported.append(told))
         try:
@@ -37,6 +38,7 @@ class Inside:
                 loop.run_until_complete(asyncio.wait(left, timeout=self.SAFETY))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
+            asyncio._set_running_loop(running)
         assert not left, f"left: {left}"
         assert not self.reported, f"reported: {self.reported}"
         return value

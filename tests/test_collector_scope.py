@@ -1,5 +1,6 @@
 """What a collector counts for: threads, trampolines, the time between start and stop; and what becomes of it, its clock and what it saw."""
 
+import sys
 import threading
 
 import pytest
@@ -161,6 +162,7 @@ def test_begun_inside_a_trampoline_inside_another(core):
     assert (collector.loop, collector.run) == (0, 111)
 
 
+@pytest.mark.skipif(sys.platform == "emscripten", reason="Pyodide has no threads")
 def test_each_thread_has_its_own(core):
     here, made = core.module.Collector(), []
     started, go_on = threading.Barrier(3), threading.Event()

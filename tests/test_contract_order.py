@@ -287,7 +287,9 @@ def test_stop_ends_run_after_the_turn_and_keeps_the_queue(core):
     assert log[3:] == [("b", 1), ("a", 2), ("b", 2)]
 
 
-def test_running_is_a_class_attribute_and_setting_it_false_stops(core):
+@pytest.mark.parametrize("repeats", [False, True])
+def test_running_is_a_class_attribute_and_setting_it_false_stops(core, repeats):
+    """In a subclass that repeats the recipe's own line, too."""
     seen = []
 
     def root():
@@ -296,8 +298,9 @@ def test_running_is_a_class_attribute_and_setting_it_false_stops(core):
         yield value(1)
         seen.append("second run")
 
-    assert core.Trampoline.running is False
-    t = core.Trampoline()
+    kind = type("Mine", (core.Trampoline,), {"running": False}) if repeats else core.Trampoline
+    assert kind.running is False
+    t = kind()
     assert t.running is False
     t.add(root())
     t.run()

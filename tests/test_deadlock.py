@@ -5,8 +5,11 @@ import math
 import pickle
 import re
 import threading
+import time
+from contextlib import suppress
 
 import pytest
+from crowds import Station, at_once, pause
 from inhabitants import Object
 from simulated import ByHand, Jumping
 from wires import pair
@@ -249,3 +252,46 @@ def test_a_copy_of_it_is_its_text(core):
     for copied in (pickle.loads(pickle.dumps(caught.value)), copy.copy(caught.value)):
         assert type(copied) is RuntimeError
         assert str(copied) == str(caught.value)
+
+
+def test_one_that_another_thread_is_closing_is_no_deadlock_for_who_joins_it(core):
+    station, closing, may_end, told = Station(), threading.Event(), threading.Event(), []
+
+    def child():
+        try:
+            yield station
+        finally:
+            closing.set()
+            may_end.wait()
+
+    def joins():
+        with suppress(KeyError):
+            yield p
+        try:
+            yield p
+        except RuntimeError as error:
+            told.append("was closed before it had a result" in str(error))
+
+    def closes():
+        while not station.waiting or not parent.waits_for:
+            pause()
+        p.close()
+
+    def looks_again():
+        closing.wait()
+        parent.throw(KeyError())  # after that run() finds none but who joins
+        while parent.waits_for is not p:
+            pause()
+        time.sleep(0.01)
+        may_end.set()
+
+    def runs():
+        try:
+            t.run()
+        finally:
+            may_end.set()
+
+    with core.Waiting() as t:
+        p, parent = t.add(child()), t.add(joins())
+        at_once(runs, closes, looks_again)
+    assert told == [True]

@@ -1,6 +1,9 @@
 """The blocks of Python on the pages of docs/ run as they are printed, those of a page one after the other."""
 
+import os
 import re
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +27,23 @@ def test_every_block_runs(page, tmp_path, monkeypatch):
     for block in BLOCK.finditer(text):
         above = text.count("\n", 0, block.start(1))  # so that an error names the page's own line
         exec(compile("\n" * above + block[1], str(page), "exec"), known)
+
+
+def test_no_block_of_python_is_left_out():
+    """But what is quoted from others, and the program that forks, which has a test of its own."""
+    tags = re.compile(r"^ *```(\S+)", re.MULTILINE)
+    left_out = {page.name for page in PAGES if set(tags.findall(page.read_text(encoding="utf-8"))) & {"py", "pycon", "python3"}}
+    assert left_out == {"porting.md", "scaling.md"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot fork, or share a port out")
+def test_the_program_that_forks_serves_in_each_process():
+    (block,) = re.findall(r"^```py\n(.*?)^```$", (DOCS / "scaling.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert block.count(", 8000,") == 1
+    serve = "def serve(listener):\n    print('serves', flush=True)\n    listener.close()\n    return\n    yield\n"
+    script = f"import os\nos.cpu_count = lambda: 3\n{serve}\n{block.replace(', 8000,', ', 0,')}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, 3 * "serves\n", "")
 
 
 def test_the_api_has_every_public_name():

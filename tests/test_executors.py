@@ -12,6 +12,7 @@ from multiprocessing import get_context
 import pytest
 from conftest import let_go
 from coroutines import Mishap, outcome, waits
+from simulated import Jumping
 
 from trampoline import gather, map_in, run_in, sleep, timeout
 
@@ -32,6 +33,13 @@ class ByHand:
 @pytest.fixture
 def t(core):
     with core.Waiting() as made:
+        yield made
+
+
+@pytest.fixture
+def jumping(core):
+    """A trampoline whose time passes only when nothing else is left to do: whatever is to be waited for is begun before a limit strikes."""
+    with core.Waiting(reactor=Jumping()) as made:
         yield made
 
 
@@ -113,12 +121,12 @@ def test_a_future_that_is_cancelled(t, when):
 
 
 @pytest.mark.parametrize("way", ["timeout", "throw", "close"])
-def test_who_waits_no_longer_cancels_it(t, way):
+def test_who_waits_no_longer_cancels_it(jumping, way):
     future = Future()
 
     def root():
         try:
-            yield timeout(0.001 if way == "timeout" else 60, future)
+            yield timeout(1, future)
         except (TimeoutError, Mishap):
             return "unwound"
 
@@ -127,10 +135,10 @@ def test_who_waits_no_longer_cancels_it(t, way):
             yield sleep(0)
         p.throw(Mishap()) if way == "throw" else p.close()
 
-    p = t.add(root())
+    p = jumping.add(root())
     if way != "timeout":
-        t.add(ends())
-    t.run()
+        jumping.add(ends())
+    jumping.run()
     assert future.cancelled()
     assert p.done
 
@@ -155,10 +163,10 @@ def test_run_in(t, threads):
         p.result()
 
 
-def test_run_in_is_cancelled_with_who_waits(t):
+def test_run_in_is_cancelled_with_who_waits(jumping):
     executor = ByHand()
     with pytest.raises(TimeoutError):
-        outcome(t, waits(timeout(0.001, run_in(executor, len, "abc"))))
+        outcome(jumping, waits(timeout(1, run_in(executor, len, "abc"))))
     (future,) = executor.submitted
     assert future.cancelled()
 
@@ -304,7 +312,7 @@ def test_what_items_or_submit_raise_comes_behind_the_results_before_it(t, thread
 
 
 @pytest.mark.parametrize("way", ["timeout", "close", "break", "error"])
-def test_when_the_iteration_is_left_the_calls_are_cancelled(t, way):
+def test_when_the_iteration_is_left_the_calls_are_cancelled(jumping, way):
     executor = ByHand()
 
     def root():
@@ -317,7 +325,7 @@ def test_when_the_iteration_is_left_the_calls_are_cancelled(t, way):
 
     def unwound():
         try:
-            yield timeout(0.001 if way == "timeout" else 60, root())
+            yield timeout(1, root())
         except (TimeoutError, Mishap):
             return
 
@@ -326,10 +334,10 @@ def test_when_the_iteration_is_left_the_calls_are_cancelled(t, way):
             yield sleep(0)
         p.close()
 
-    p = t.add(unwound())
+    p = jumping.add(unwound())
     if way == "close":
-        t.add(closes())
-    t.run()
+        jumping.add(closes())
+    jumping.run()
     let_go()  # a `for` closes no generator that it leaves
     assert [future.cancelled() for future in executor.submitted] == [True] * 4
 

@@ -337,6 +337,36 @@ def test_entries_that_many_threads_put_in_and_take_out(core):
     assert sorted(called) == sorted((number, n) for number in range(THREADS) for n in range(ROUNDS))
 
 
+def test_turns_by_hand_in_other_threads_while_it_runs(core):
+    """What they begin to wait for the run loop knows of, and nobody's turn is taken twice."""
+    turns, called, given = Counter(), [], []
+
+    def sleeps(n):
+        for turn in range(ROUNDS // 2):
+            turns[n] += 1
+            yield trampoline.sleep(0 if turn % 3 else 0.0003)
+        return n
+
+    def makes_turns(number):
+        turn = 0
+        while not all(p.done for p in started):
+            turn += 1
+            given.append((number, turn))
+            t.queue.append(lambda entry=(number, turn): called.append(entry))
+            for _ in range(3):
+                with suppress(IndexError):
+                    entry = t.queue.popleft()
+                    entry()
+            pause()
+
+    with Server(core) as t:
+        started = [t.add(sleeps(n)) for n in range(12)]
+        at_once(*(lambda number=number: makes_turns(number) for number in range(THREADS - 1)))
+    assert [p.result() for p in started] == list(range(12))
+    assert turns == dict.fromkeys(range(12), ROUNDS // 2)
+    assert sorted(called) == sorted(given)
+
+
 def test_one_trampoline_a_thread(core):
     def fib(n):
         return n if n < 2 else (yield fib(n - 1)) + (yield fib(n - 2))

@@ -76,9 +76,10 @@ def test_a_step_that_may_wait_waits_for_what_is_ready_first(t, park):
     started = time.monotonic()
     p = t.add(waits(sleep(0.01)))
     t.add(waits(sleep(1000)))
-    t.step()
-    assert t.step(LIMIT) > 900
-    assert p.done
+    left = t.step()
+    while not p.done:  # on a busy machine it may be by now
+        left = t.step(LIMIT)
+    assert left > 900
     q = t.add(waits(park))
     t.step()
     thread = threading.Timer(0.01, lambda: park.last.resume("from a thread"))

@@ -1,6 +1,8 @@
 """What is a coroutine, and called, and what is not, and a result."""
 
 import collections.abc
+import contextvars
+import sys
 
 import pytest
 from coroutines import failing, native, returned, value
@@ -71,3 +73,62 @@ def test_a_stop_iteration_is_an_error_of_a_generator_and_the_return_of_a_class(c
         t.run()
     t.add(Awaited("returned"))
     assert t.run() == "returned"
+
+
+class Forgets(collections.abc.Generator):
+    """As one that Cython made: at its end it has no name any more."""
+
+    def __init__(self, error=None):
+        self.__qualname__, self.error = "compiled", error
+
+    def send(self, sent):
+        self.__qualname__ = None
+        if self.error is not None:
+            raise self.error
+        raise StopIteration(5)
+
+    def throw(self, kind, value=None, traceback=None):
+        self.__qualname__ = None
+        raise kind
+
+
+STARTS = {
+    "add": lambda core, t, coroutine: t.add(coroutine),
+    "add with a context": lambda core, t, coroutine: t.add(coroutine, context=contextvars.copy_context()),
+    "spawn": lambda core, t, coroutine: t.spawn(coroutine),
+    "schedule": lambda core, t, coroutine: t.schedule(coroutine),
+    "schedule with a stack": lambda core, t, coroutine: t.schedule(value(1), (Plain(2), (coroutine, ()))),
+}
+
+
+@pytest.mark.parametrize("how", STARTS)
+def test_a_root_that_forgets_its_name_keeps_it_in_reports(core, how):
+    t = core.Trampoline()
+    p = STARTS[how](core, t, Forgets())
+    assert p.name == "compiled"
+    t.run()
+    assert (p.name, repr(p)) == ("compiled", "<Pseudothread 'compiled' ended>")
+    closed = STARTS[how](core, t, Forgets())
+    closed.close()
+    assert closed.name == "compiled"
+    assert t.add(Forgets(), name="given").name == "given"
+
+
+def test_so_does_one_that_is_spawned_by_a_yield(core):
+    def root():
+        p = yield core.spawn(Forgets())
+        yield p
+        return p.name
+
+    t = core.Waiting()
+    t.add(root())
+    assert t.run() == "compiled"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="notes")
+def test_its_error_names_it(core):
+    t = core.Trampoline()
+    t.add(Forgets(KeyError("of the root")))
+    with pytest.raises(KeyError) as raised:
+        t.run()
+    assert raised.value.__notes__[0].startswith("in pseudothread 'compiled', added at ")

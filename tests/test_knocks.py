@@ -1,5 +1,5 @@
-"""What wakes a `run()` that waits: other threads and signal handlers that add, schedule, resume, throw and stop; and Ctrl-C. Each is tried
-when the reactor has been asked to wait, and then all of them at once, many times.
+"""What wakes a `run()` that waits: other threads and signal handlers that add, schedule, resume, throw, close and stop; and Ctrl-C. Each is
+tried when the reactor has been asked to wait, and then all of them at once, many times.
 """
 
 import os
@@ -54,6 +54,8 @@ def act(t, p, what):
         p.resume("resumed")
     elif what == "throw":
         p.throw(KeyError("thrown"))
+    elif what == "close":
+        p.close()
     elif what == "stop":
         t.stop()
     else:
@@ -75,6 +77,7 @@ GIVES = {
     "append": "appended",
     "resume": "resumed",
     "throw": "thrown",
+    "close": None,
     "stop": None,
     "running": None,
 }
@@ -111,7 +114,7 @@ def test_each_wakes_a_run_that_waits(core, ends, request, what, by, wait):
         thread.join()
         left = p.state
     assert first == GIVES[what]
-    assert left == ("ended" if what in ("resume", "throw") else "parked")
+    assert left == ("ended" if what in ("resume", "throw", "close") else "parked")
     assert reactor.waits == 1
     reactor.close()
 

@@ -55,6 +55,23 @@ def test_in_a_browser_time_passes(core, browser):
     assert sorted(map(str, woken)) == ["0.001", "0.02", "late"]
 
 
+def test_in_a_browser_a_knock_ends_a_wait_or_the_next_one(browser, monkeypatch):
+    def knocked(seconds):
+        slept.append(seconds)
+        if len(slept) > 1:
+            browser.knock()
+
+    slept = []
+    monkeypatch.setattr("time.sleep", knocked)
+    for _ in range(3):
+        browser.knock()
+    browser.dispatch(browser.poll(60))  # at once
+    assert slept == []
+    browser.dispatch(browser.poll(0.5))
+    browser.dispatch(browser.poll(60))
+    assert slept == [0.5, 1]
+
+
 def test_in_a_browser_a_file_cannot_be_waited_for(core, browser):
     ours, theirs = socket.socketpair()
 

@@ -253,6 +253,12 @@ def name_of(coroutine: object) -> str:
     return _ask(coroutine, "__qualname__") or type(coroutine).__qualname__
 
 
+def own_name_of(coroutine: object) -> str | None:
+    """Return the name that is the coroutine's own, not its class's, or None. One made by Cython forgets it at its end."""
+    name = _ask(coroutine, "__qualname__")
+    return name if isinstance(name, str) and name else None
+
+
 def place_of(coroutine: object) -> str:
     """Say where `coroutine` stands: file, line and function of the innermost frame that it delegates to."""
     file, line, function = places_of(coroutine)[-1]

@@ -15,6 +15,6 @@ else:
         reason = f"the extension cannot be imported: {error}"
         if error.name == "trampoline._ctrampoline" and sys.implementation.name == "cpython":  # no other Python gets one
             reason += "; it was installed with TRAMPOLINE_NO_EXTENSIONS set, or where no C compiler builds it:"
-            reason += " an installation with TRAMPOLINE_REQUIRE_EXTENSIONS=1 says why"
+            reason += " pip install --no-cache-dir with TRAMPOLINE_REQUIRE_EXTENSIONS=1 says why"
 if not accelerated:
     import trampoline._pytrampoline as core  # noqa: F401

@@ -12,6 +12,7 @@ from operator import index
 from trampoline._base import Suspension, describe, not_yielded, resumed, thrown
 from trampoline._descriptors import Watched, check_open, is_ready, number_of
 from trampoline._errors import set_traceback
+from trampoline._traces import as_thrown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Operation(Suspension):
         self._keep_watching()
 
     def _fail(self, error: BaseException) -> None:
+        as_thrown(error)
         if self._of_stream and is_loss(error) and not isinstance(error, ConnectionLost):
             lost = ConnectionLost(*error.args)
             lost.__cause__ = error

@@ -23,11 +23,15 @@ class Selectors:
 
 
 class Asleep:
-    """For a browser, which has no sockets and no threads: a selector with deadlines alone to wait for, and a door where nobody knocks."""
+    """For a browser, which has no sockets and no threads: a selector with deadlines alone to wait for, and its own door and knocker."""
+
+    def __init__(self) -> None:
+        self._knocked = False
 
     def poll(self, timeout: float) -> list[tuple[int, int]]:
-        time.sleep(timeout)
-        return []
+        if not self._knocked:
+            time.sleep(timeout)  # meanwhile others run, where Pyodide can switch stacks
+        return [(self.fileno(), selectors.EVENT_READ)] if self._knocked else []
 
     def register(self, fd: int, mask: int) -> None:
         """Raise OSError: there is no file to wait for."""
@@ -43,10 +47,12 @@ class Asleep:
         return -1
 
     def send(self, data: bytes) -> None:
-        """Do nothing."""
+        """Knock: the next `poll()` does not sleep."""
+        self._knocked = True
 
     def recv(self, nbytes: int) -> None:
-        """Do nothing."""
+        """Answer the door."""
+        self._knocked = False
 
     def close(self) -> None:
         """Do nothing."""

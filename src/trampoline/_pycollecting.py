@@ -137,8 +137,8 @@ def _take_up(t):
         levels = see(p, now)
         if p.state == "parked":
             levels._waiting = PARKED
-    p = t._whose_turn() if running else None
-    if p is not None:
+    p = t._turn if running else None
+    if p is not None and p._trampoline is t:
         levels = see(p, now)
         levels._waiting = NOT
         levels.unsure(p)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
+
 from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
 from trampoline._errors import get_traceback
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
-    INTERRUPTED,
     LEAVING,
     MISSING,
     OWED,
@@ -22,15 +23,29 @@ from trampoline._pyresume import (
     caught,
     error_of,
     returned,
-    without_ours,
 )
 from trampoline._pytogether import Spawning, hand_out, join
+from trampoline._traces import as_thrown
 
 
 class Following:
     """What follows a turn, for `BaseTrampoline`."""
 
     __slots__ = ()
+
+    @property
+    def _elsewhere(self):
+        """Whether a turn by hand or a close() is going on in another thread, and none in this."""
+        beside = self._beside.copy()
+        return bool(beside) and get_ident() not in beside
+
+    def _came_back(self):
+        """One of these is over: whoever waits looks again at what he waits for."""
+        if get_ident() in self._beside.copy():  # else Ctrl-C has struck before it was noted
+            self._beside.remove(get_ident())
+        waker = self._waker_
+        if waker is not None:
+            waker()
 
     def _recover(self):
         # Ctrl-C can strike between two lines of this core (the C core has none), and so can the recursion limit: what was queued stays
@@ -232,9 +247,9 @@ class Following:
         return True
 
     def _park(self, p, suspension):
-        interrupted = p._special & INTERRUPTED
+        interrupted = p._interrupted
         if interrupted:
-            p._special &= ~INTERRUPTED
+            p._interrupted = False
         p._payload, p._state = suspension, PARKED
         self._parked[p] = suspension
         try:
@@ -252,8 +267,7 @@ class Following:
                     suspension.suspend(p)
                 return
         except BaseException as raised:
-            without_ours(raised)
-            error = raised
+            error = as_thrown(raised)
         try:
             if p._state == ENDED:
                 raise error
@@ -279,9 +293,8 @@ class Following:
         try:
             return suspension.at_once(p)
         except BaseException as raised:
-            without_ours(raised)
             p._special |= THROWING
-            return raised
+            return as_thrown(raised)
         finally:
             p = suspension = None  # the frames of a traceback hold those that called them
 
@@ -302,9 +315,8 @@ class Following:
         try:
             return spawning.start(self, p)
         except BaseException as raised:
-            without_ours(raised)
             p._special |= THROWING
-            return raised
+            return as_thrown(raised)
 
 
 OWN_CODES.update(

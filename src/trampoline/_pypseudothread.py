@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from time import monotonic
 from types import GeneratorType, GenericAlias
 
@@ -24,7 +25,6 @@ from trampoline._errors import exception_of, get_context, get_traceback, set_con
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
-    INTERRUPTED,
     LEAVING,
     MISSING,
     OWED,
@@ -52,7 +52,7 @@ class Pseudothread:
     # What is dropped is let go in alphabetical order: the value, the stack, the innermost coroutine, as with the recipe's closure.
     __slots__ = (
         "_trampoline", "_payload", "_stack", "_top", "_special", "_state", "_name", "_context", "_code", "_instruction", "_levels",
-        "_moment", "_spawned", "_joiners", "__weakref__",
+        "_moment", "_interrupted", "_spawned", "_joiners", "__weakref__",
     )  # fmt: skip
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -64,7 +64,7 @@ class Pseudothread:
         p = object.__new__(cls)
         p._state, p._special, p._payload = ENDED, 0, MISSING
         p._trampoline = p._top = p._stack = p._name = p._context = p._code = p._instruction = p._levels = p._joiners = None
-        p._spawned = False
+        p._interrupted = p._spawned = False
         return p
 
     def __init__(self, *args, **kwargs):
@@ -83,7 +83,11 @@ class Pseudothread:
         trampoline, error = self._trampoline, None
         held, current = trampoline._held, trampoline._current
         by_hand = Everywhere.used and turns_begin(trampoline)
+        mine = trampoline._thread in (None, get_ident())
+        trampoline._beside.append(get_ident())
         try:
+            if mine:  # else whose turn it is there is not this one
+                trampoline._current = self
             if trampoline._advance(self, None, None, None) is None:
                 return None
             if not self._special:
@@ -92,7 +96,9 @@ class Pseudothread:
             context = get_context(error)
             raise error
         finally:
-            trampoline._held, trampoline._current = held, current
+            if mine:
+                trampoline._held, trampoline._current = held, current
+            trampoline._came_back()
             if by_hand:
                 turns_end(trampoline)
             if error is not None:
@@ -130,6 +136,8 @@ class Pseudothread:
         try:
             if closing.setdefault(self, mine) is not mine:  # one step, even for two threads
                 raise self._misuse("close")
+            mine.beside = True
+            self._trampoline._beside.append(get_ident())
             if self._state == ENDED:  # another thread was quicker
                 return
             self._claim(mine)
@@ -157,6 +165,8 @@ class Pseudothread:
                 parked[self] = self._payload  # Ctrl-C struck when it was taken out
             if self in closing and closing[self] is mine:
                 del closing[self]
+            if mine.beside:
+                self._trampoline._came_back()
             self = mine = failure = None  # the traceback holds this frame
 
     @property
@@ -247,8 +257,7 @@ class Pseudothread:
 
     def _interrupt(self):
         """Have `_interruption()` of its trampoline asked for an error when it parks next."""
-        if self._state != ENDED:
-            self._special |= INTERRUPTED
+        self._interrupted = True
 
     def _overtake(self, error):
         """Have `error` raised at the next turn, in place of what would be sent, if queued. Return whether it is."""
@@ -315,10 +324,10 @@ core_types.add(Pseudothread)
 class _Closing:
     """One `close()`. What it has done is remembered, so that it can go on where Ctrl-C struck."""
 
-    __slots__ = ("begun", "by_hand", "failure")
+    __slots__ = ("begun", "beside", "by_hand", "failure")
 
     def __init__(self):
-        self.begun = False
+        self.begun = self.beside = False
         self.by_hand = self.failure = None  # the failure is that of the last that was closed
 
     def unwind(self, p):

@@ -9,7 +9,7 @@ from trampoline._errors import get_context, get_traceback, set_context, set_trac
 from trampoline._pylevels import COLLECTED, resume_collected
 
 QUEUED, TAKEN, RUNNING, PARKED, ENDED, LEAVING = range(6)  # LEAVING: parked no more, and not queued yet
-THROWING, IN_CONTEXT, INTERRUPTED = 1, 2, 4  # what can be special about a pseudothread's next turn, or its next parking
+THROWING, IN_CONTEXT = 1, 2  # what can be special about a pseudothread's next turn
 PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
 OWED = 32  # it joined another, whose error is to be thrown: it has that other in the place of the error
 MISSING = object()  # in the place of a result

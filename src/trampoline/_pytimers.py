@@ -7,11 +7,13 @@ come or the half of the heap is of that kind: nearly every deadline of a `timeou
 
 from __future__ import annotations
 
+from _thread import RLock
+from functools import wraps
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import Suspension, checked, resumed
+from trampoline._base import FREE_THREADED, Suspension, checked, resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 _MANY = 100  # cancelled deadlines that may lie about
@@ -68,16 +70,27 @@ class Deadline:
         return self
 
 
+def _in_one_step(method):
+    """Return a method of Timers that is one step to all other threads, as some are that make turns by hand."""
+
+    @wraps(method)
+    def locked(self, *args):
+        with self._lock:
+            return method(self, *args)
+
+    return locked if FREE_THREADED else method
+
+
 class Timers:
     """The deadlines of one clock. `virtual` says whether that jumps: whether it has a `jump(when)`."""
 
-    __slots__ = ("_heap", "_live", "_numbers", "alone", "clock", "virtual")
+    __slots__ = ("_heap", "_live", "_lock", "_numbers", "alone", "clock", "virtual")
 
     def __new__(cls, clock):
         self = object.__new__(cls)
         self.clock, self.virtual = clock, hasattr(clock, "jump")
         self.alone = True  # whether no reactor is in use
-        self._heap, self._numbers = [], count()
+        self._heap, self._numbers, self._lock = [], count(), RLock() if FREE_THREADED else None
         self._live = set()  # the deadlines in the heap that are not cancelled: to add and to discard is one step, even for two threads
         return self
 
@@ -88,16 +101,20 @@ class Timers:
         """
         if when != when:
             raise no_moment(when, self.clock)
+        deadline = Deadline()
+        deadline.when, deadline.ready = float(when), ready
+        self._add(deadline)
+        return deadline
+
+    @_in_one_step
+    def _add(self, deadline):
         cancelled = len(self._heap) - len(self._live)
         if cancelled > _MANY and cancelled > len(self._heap) // 2:
             left = [entry for entry in self._heap if entry[2].ready is not None]
             heapify(left)
             self._heap = left
-        deadline = Deadline()
-        deadline.when, deadline.ready = float(when), ready
         self._live.add(deadline)
         heappush(self._heap, (deadline.when, next(self._numbers), deadline))
-        return deadline
 
     def cancel(self, deadline):
         """Forget that deadline. Nothing happens if it has passed. From any thread, for `throw()` is."""
@@ -106,10 +123,10 @@ class Timers:
 
     def left(self):
         """Return the seconds until the next deadline, None if there is none. Of a virtual clock: 0.0 if it has come, else None."""
-        first = self._first()
+        first = self._next()
         if first is None:
             return None
-        seconds = first - self.clock()
+        seconds = first.when - self.clock()
         return seconds if not self.virtual else 0.0 if seconds <= 0 else None
 
     def fire(self):
@@ -117,11 +134,9 @@ class Timers:
         if not self._heap:
             return
         now = self.clock()
-        while self._heap and self._heap[0][0] <= now:
-            deadline = self._heap[0][2]
+        while (deadline := self._next()) is not None and deadline.when <= now:
             ready = deadline.ready
-            if ready is None:
-                heappop(self._heap)
+            if ready is None:  # another thread has just thrown into who waits for it
                 continue
             try:
                 ready()
@@ -132,15 +147,16 @@ class Timers:
 
     def jump(self):
         """Set a virtual clock to the next deadline, and call what is due then. Return False if there is none."""
-        first = self._first()
+        first = self._next()
         if first is None:
             return False
-        self.clock.jump(first)
-        if not self.clock() >= first:
-            raise no_jump(self.clock, first)
+        self.clock.jump(first.when)
+        if not self.clock() >= first.when:
+            raise no_jump(self.clock, first.when)
         self.fire()
         return True
 
+    @_in_one_step
     def clear(self):
         """Forget all deadlines."""
         heap, self._heap, self._live = self._heap, [], set()
@@ -150,10 +166,12 @@ class Timers:
     def __len__(self):
         return len(self._live)
 
-    def _first(self):
+    @_in_one_step
+    def _next(self):
+        """Return the first deadline that is not cancelled, or None."""
         while self._heap and self._heap[0][2].ready is None:
             heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        return self._heap[0][2] if self._heap else None
 
 
 class sleep(Suspension):

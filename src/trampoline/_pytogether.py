@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from contextvars import Context
 from time import monotonic
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 
-from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, yield_itself
+from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, own_name_of, yield_itself
 from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, THROWING, first_of
 from trampoline._waited import cannot_join
 
@@ -96,6 +96,12 @@ def check_stack(coroutine, stack):
             raise no_coroutine("the stack of schedule()", rest[0])
         rest = rest[1]
     return coroutine, stack or ()
+
+
+def note_name(p, root):
+    """Note the name of a root that may have forgotten it at its end: any but a generator or coroutine of Python's own."""
+    if p._name is None and type(root) is not GeneratorType and type(root) is not CoroutineType:
+        p._name = own_name_of(root)
 
 
 def describe_root(p, name, context, frame):

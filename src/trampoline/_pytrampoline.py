@@ -34,7 +34,7 @@ from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
 from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
-from trampoline._pytogether import Group, check_root, check_stack, describe_root, spawn
+from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
 from trampoline._traces import note_on
 from trampoline._waited import runs_already
@@ -52,9 +52,9 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_astray", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left", "_limits", "_look_at",
-        "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running", "_straddling", "_timers",
-        "_token", "_waker_", "__weakref__",
+        "_alone", "_asks", "_astray", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left",
+        "_limits", "_look_at", "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner",
+        "_running", "_straddling", "_timers", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -73,6 +73,7 @@ class BaseTrampoline(Turns):
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
+        self._beside = []  # the thread of each turn by hand, and of each close(), that is going on
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
@@ -149,6 +150,8 @@ class BaseTrampoline(Turns):
 
     def _launch(self, p):
         coroutine = p._top
+        if type(coroutine) is not GeneratorType:
+            note_name(p, coroutine)
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
@@ -164,7 +167,8 @@ class BaseTrampoline(Turns):
 
         `stack` has the callers in nested pairs, `(caller, (its caller, ()))`. With `exc` the turn throws instead: `val, *exc` is then an
         error as `type, value, traceback` or `instance, None, None`. TypeError if any of it is of another form; nothing is queued then. A
-        subclass that overrides `schedule` sees every continuation. Source: PEP 342, example 3.
+        subclass that overrides `schedule` sees every continuation, and so does what is assigned to it: `t.schedule = f`, not by way of
+        `vars(t)`. Source: PEP 342, example 3.
         """
         handing = self._handing
         if exc:
@@ -181,6 +185,7 @@ class BaseTrampoline(Turns):
         p = handed = self._handed(coroutine, stack) if handing else None
         if p is None:
             p = self._make(*check_stack(coroutine, stack))
+            note_name(p, p.stack[0] if stack else coroutine)
         p._payload = val
         if exc:
             p._special |= THROWING
@@ -261,12 +266,17 @@ class BaseTrampoline(Turns):
         if self._astray is not None:
             self._recover()
         while queue := self._queue:
-            if type(queue) is Queue or self._peeks:
-                entry = (queue._entries if type(queue) is Queue else queue)[0]
-                if type(entry) is Pseudothread and entry is not before:
-                    self._left = entry
-                    return entry
-            entry = queue.popleft()
+            try:
+                if type(queue) is Queue or self._peeks:
+                    entry = (queue._entries if type(queue) is Queue else queue)[0]
+                    if type(entry) is Pseudothread and entry is not before:
+                        self._left = entry
+                        return entry
+                entry = queue.popleft()
+            except IndexError:
+                if type(queue) is not Queue:
+                    raise
+                break  # another thread has closed the last that stood in it
             if type(entry) is Pseudothread:
                 return entry
         return first_of(self._parked)
@@ -274,11 +284,6 @@ class BaseTrampoline(Turns):
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
         return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
-
-    def _whose_turn(self):
-        """Return the pseudothread of this trampoline that is running, or None."""
-        p = self._current
-        return p if type(p) is Pseudothread and p._trampoline is self and p._state == RUNNING else None
 
     def _all_parked(self):
         """Return the pseudothreads that are parked, the longest first."""
@@ -363,7 +368,7 @@ class BaseTrampoline(Turns):
         p = object.__new__(Pseudothread)
         p._trampoline, p._top, p._stack, p._state = self, coroutine, stack, TAKEN
         p._payload = p._name = p._context = p._code = p._instruction = p._joiners = p._levels = None
-        p._special, p._spawned = 0, False
+        p._special, p._interrupted, p._spawned = 0, False, False
         if Everywhere.used:
             made(self, p)
         return p
@@ -391,7 +396,8 @@ class BaseTrampoline(Turns):
             try:
                 entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
-                return alone and self._thread in (None, get_ident())
+                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
+                return alone and elsewhere and self._thread in (None, get_ident())
             except BaseException:  # Ctrl-C
                 if p not in entries:
                     entries.append(p)

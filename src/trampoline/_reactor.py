@@ -215,7 +215,8 @@ class Reactor:
 
     def close(self) -> None:
         """Let go all that the operating system holds for it. It cannot be used again."""
-        _reactors.discard(self)
+        if _reactors is not None:  # as it is where the interpreter ends first
+            _reactors.discard(self)
         self._epoll = -1
         self._selector.close()
         self._door.close()

@@ -1,8 +1,9 @@
-"""Functions that block, on threads of a pool: `in_thread()`."""
+"""Functions that block, on threads of a pool: `in_thread()`; and the reactor, which any thread may make."""
 
 from __future__ import annotations
 
 import os
+from _thread import RLock
 from functools import partial
 from weakref import WeakValueDictionary
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from trampoline._core import core
+    from trampoline._reactor import Reactor
     from trampoline._trampoline import Layer
 
 _with_pools: WeakValueDictionary[int, Layer] = WeakValueDictionary()  # by their identity: a subclass may compare as it likes
@@ -92,6 +94,20 @@ def pool_of(trampoline: Layer) -> ThreadPoolExecutor:
 
     _with_pools[id(trampoline)] = trampoline
     return ThreadPoolExecutor(thread_name_prefix="trampoline")
+
+
+def reactor_of(trampoline: Layer) -> Reactor:
+    """Return the reactor of `trampoline`. Of several threads, those that make turns by hand, say, one makes it."""
+    from trampoline._reactor import Reactor
+
+    own = vars(trampoline)
+    with own.setdefault("_making", RLock()):
+        made: Reactor | None = own.get("reactor")
+        if made is None:
+            timers = trampoline._begin_time(trampoline._clock) if trampoline._timers is None else trampoline._timers
+            made = own["reactor"] = Reactor(trampoline._clock, _timers=timers)
+    own.pop("_making", None)  # who waits for it has it
+    return made
 
 
 def _after_fork() -> None:

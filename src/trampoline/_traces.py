@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from trampoline._errors import get_traceback
+from trampoline._errors import get_traceback, set_context, set_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,17 @@ def users(traceback: TracebackType | None) -> TracebackType | None:
             break
         traceback = traceback.tb_next
     return traceback
+
+
+def as_thrown(error: BaseException) -> BaseException:
+    """Have an error that was raised on our way to the yield at which it arrives look as if it had been thrown in there. Return it.
+
+    What of its traceback is ours goes, and with it, if that was all, the context: that is what whoever called `run()` handles.
+    """
+    traceback = users(get_traceback(error))
+    if traceback is None:
+        set_context(error, None)
+    return set_traceback(error, traceback)
 
 
 def note_on(error: BaseException, name: str | None, added: tuple[str, int] | None) -> BaseException:
@@ -54,7 +65,8 @@ def shorten(error: BaseException) -> None:
 
 def _note(error: BaseException, text: str) -> None:
     try:
-        error.add_note(text)  # type: ignore[attr-defined]
+        if text not in getattr(error, "__notes__", ()):  # one that leaves several times, of one place
+            error.add_note(text)  # type: ignore[attr-defined]
     except Exception:  # before CPython 3.11 there are no notes, and a class of the user's may refuse them
         return
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from functools import cached_property, wraps
+from functools import cached_property
 from time import monotonic
 
-from trampoline._base import core_types, describe, is_coroutine, is_future, known_as, no_coroutine, thrown
+from trampoline._base import core_types, describe, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
 from trampoline._errors import get_context, set_context, without_frames
-from trampoline._threads import pool_of
+from trampoline._keywords import by_keywords
+from trampoline._threads import pool_of, reactor_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,23 +48,6 @@ class _Running:
             trampoline._running = True
         else:
             super(Layer, trampoline).stop()
-
-
-def _by_keywords(init: Any) -> Any:
-    """Have an `__init__()` say by the name of the class that is made what it does not take; Python's own words would name `Layer`."""
-    options = "reactor", "clock", "profile"
-
-    @wraps(init)
-    def __init__(self: Layer, /, *given: object, **keywords: Any) -> None:
-        if not given and not keywords:  # most of the time: there is nothing to do
-            return
-        wrong = [describe(given[0])] if given else [f"{name}=..." for name in keywords if name not in options]
-        if wrong:
-            hint = ": add() takes coroutines" if given and is_coroutine(given[0]) else ""
-            raise TypeError(f"{type(self).__name__}() takes only keywords, reactor, clock and profile, not {wrong[0]}{hint}")
-        init(self, **keywords)
-
-    return __init__
 
 
 class Layer(Base):
@@ -105,14 +89,17 @@ class Layer(Base):
             self.profile = attached(self, profile)
 
     if not TYPE_CHECKING:
-        __init__ = _by_keywords(__init__)
+        __init__ = by_keywords(__init__)
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if isinstance(vars(cls).get("running"), bool):  # the recipe's own line, which would hide what stops it
+            del cls.running
 
     @cached_property
     def reactor(self) -> Reactor:
         """What knows when files are ready and deadlines have passed; made when it is first needed."""
-        from trampoline._reactor import Reactor
-
-        return Reactor(self._clock, _timers=self._begin_time(self._clock) if self._timers is None else self._timers)
+        return reactor_of(self)
 
     @staticmethod
     def _timers_of(reactor: Reactor) -> core.Timers | None:
@@ -252,19 +239,21 @@ class Layer(Base):
 
             if jumped(self):
                 return True
+        elsewhere = self._elsewhere  # asked first, as are those that leave: what they queue is seen then
         if not self._waits:
             parked = self._all_parked()
             woken = any(getattr(pseudothread.waits_for, "external", False) for pseudothread in parked) or self._posted
-            if not woken:
+            if not woken and not elsewhere:
                 # In this order: another thread resumes one by taking it out of what is parked, and then queues it.
-                if self._leaving or self.queue or not self._running or not parked:
+                if self._leaving or self._elsewhere or self.queue or not self._running or not parked or self._waits:
                     return True  # look again. Not to wait: who is leaving there may have been refused, and nobody would knock
                 from trampoline._deadlock import Deadlock
 
                 raise Deadlock(parked)
         self._waker = self.reactor.knock
         try:  # who queues something from now on knocks
-            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if self._leaving else None)
+            soon = self._leaving or self._elsewhere or elsewhere
+            events = self.reactor.poll(0 if self.queue or self._posted or not self._running else _MOMENT if soon else None)
         finally:
             self._waker = None
         self._dispatch(events)

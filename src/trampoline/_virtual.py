@@ -30,7 +30,7 @@ def jumped(t: Layer) -> bool:
         t._dispatch(t.reactor.poll(0))
         if t.queue:
             return True
-    if t._outside or t._leaving:
+    if t._outside or t._leaving or t._elsewhere:
         return False
     patience = getattr(timers.clock, "patience", 0)
     if patience and "reactor" in vars(t) and t.reactor.waiting:

@@ -1,0 +1,95 @@
+"""What `pseudothreads()`, `snapshot()` and `print_stacks()` show to who looks amid a turn: from a `finally`, or `suspend()`."""
+
+import io
+
+import pytest
+from conftest import REFERENCE_COUNTS
+from coroutines import value
+
+
+def names(t):
+    """Return the names, as each of the three ways tells them: they must be the same."""
+    told, file = [p.name for p in t.pseudothreads()], io.StringIO()
+    t.print_stacks(file)
+    assert [shot.name for shot in t.snapshot()] == told
+    assert [line.partition(",")[0] for line in file.getvalue().splitlines() if ", added at " in line] == told
+    return told
+
+
+class Looks:
+    """What is let go when the next entry has been taken and not yet called."""
+
+    def __init__(self, t, log):
+        self.t, self.log = t, log
+
+    def __del__(self):
+        self.log.append((names(self.t), [(p.name, p.state) for p in self.t.pseudothreads()]))
+
+
+@pytest.mark.skipif(not REFERENCE_COUNTS, reason="PyPy's collector decides when it is let go")
+def test_who_was_taken_from_the_queue_and_has_not_begun_is_there(core):
+    def gives(log):
+        yield Looks(t, log)
+
+    def looks(log):
+        yield gives(log)
+        yield Park()
+
+    def goes_on():
+        yield value(1)
+        yield value(2)
+
+    class Park(core.Suspension):
+        def suspend(self, pseudothread):
+            pass
+
+    t, log = core.Trampoline(), []
+    t.add(looks(log), name="A")
+    t.add(goes_on(), name="B")
+    t.add(goes_on(), name="C")
+    t.run()
+    t.close()
+    assert log == [(["B", "C", "A"], [("B", "running"), ("C", "queued"), ("A", "parked")])]
+
+
+def test_in_suspend_it_is_parked_already_and_the_last(core):
+    log = []
+
+    class Looks(core.Suspension):
+        def suspend(self, pseudothread):
+            log.append((names(t), pseudothread.state))
+            pseudothread.resume()
+
+    class Park(core.Suspension):
+        def suspend(self, pseudothread):
+            pass
+
+    def yields(suspension):
+        yield suspension
+
+    t = core.Trampoline()
+    t.add(yields(Park()), name="B")
+    t.add(yields(Looks()), name="A")
+    t.add(yields(Looks()), name="C")
+    t.run()
+    t.close()
+    assert log == [(["C", "B", "A"], "parked"), (["A", "B", "C"], "parked")]
+
+
+def test_by_hand_it_is_the_same(core):
+    log = []
+
+    class Looks(core.Suspension):
+        def suspend(self, pseudothread):
+            log.append(names(t))
+
+    def root():
+        log.append(names(t))
+        yield Looks()
+
+    t = core.Trampoline()
+    t.add(root(), name="A")
+    t.add(value(1), name="B")
+    t.queue.popleft()()
+    assert log == [["A", "B"], ["B", "A"]]
+    t.close()
