@@ -22,6 +22,7 @@ from trampoline._pyresume import (
     THROWING,
     caught,
     error_of,
+    first_of,
     returned,
 )
 from trampoline._pytogether import Spawning, hand_out, join
@@ -55,7 +56,7 @@ class Following:
             own, state = type(self._queue) is Queue, entry._state
             if state == QUEUED or state == TAKEN and not own:
                 self._put_back(entry, own)
-            elif state == RUNNING or state == TAKEN or state == PARKED and entry not in self._parked and entry not in self._leaving:
+            elif state in (RUNNING, TAKEN) or state == PARKED and entry not in self._parked and entry not in self._leaving:
                 entry._end(error, ERROR)
                 state = ENDED
             if state == ENDED and type(entry._joiners) is dict:
@@ -78,6 +79,44 @@ class Following:
             except Exception:
                 self._refused(entry, True)
 
+    def _take_one(self):
+        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
+        # It stays in the queue, for its close() to take it out, and is taken out here when that has not: so Ctrl-C in between loses nobody.
+        before, self._left = self._left, None
+        if self._astray is not None:
+            self._recover()
+        while queue := self._queue:
+            try:
+                if type(queue) is Queue or self._peeks:
+                    entry = (queue._entries if type(queue) is Queue else queue)[0]
+                    if type(entry) is Pseudothread and entry is not before:
+                        self._left = entry
+                        return entry
+                entry = queue.popleft()
+            except IndexError:
+                if type(queue) is not Queue:
+                    raise
+                break  # another thread has closed the last that stood in it
+            if type(entry) is Pseudothread:
+                return entry
+        return first_of(self._parked)
+
+    def _remove(self, p):
+        """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
+        alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
+        if type(self._queue) is Queue:
+            entries = self._queue._entries
+            try:
+                entries.remove(p)
+            except ValueError:  # else it stands in another's, where it will be passed over
+                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
+                return alone and elsewhere and self._thread in (None, get_ident())
+            except BaseException:  # Ctrl-C
+                if p not in entries:
+                    entries.append(p)
+                raise
+        return True
+
     def _meant(self, p, outcome, got):
         """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
         try:
@@ -94,8 +133,8 @@ class Following:
     def _wake(self, p, value, special=0, wanted=None, first=False):
         """Queue `p`, if it is parked, and for what is `wanted` if that is given. Return what it was parked for, else None.
 
-        Its next turn sends `value` or, if THROWING is `special`, throws it. Where Ctrl-C strikes, or a RecursionError, `p` is parked still or
-        is queued: nothing that leaves one of these places is called before it stands in the other.
+        Its next turn sends `value` or, if THROWING is `special`, throws it. Where Ctrl-C strikes, or a RecursionError, it is parked still
+        or is queued when that goes on.
         """
         if wanted is not None and (p._payload is not wanted or p._state != PARKED):
             return None

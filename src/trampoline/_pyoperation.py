@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
+from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import OWN_CODES, first_of
 from trampoline._waited import ChannelClosed, check_thread, closed_channel
 
@@ -22,6 +23,10 @@ class Operation(Suspension):
 
     def suspend(self, pseudothread):
         """Do it, or wait."""
+        if type(pseudothread) is not Pseudothread:
+            raise TypeError(f"{self._channel!r} is of the core in Python, and {pseudothread!r} is not")
+        if pseudothread._trampoline is None:
+            return
         waiter = self._pseudothread
         if waiter is not pseudothread and is_waiting(self):
             raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each")

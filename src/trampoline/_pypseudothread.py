@@ -269,6 +269,8 @@ class Pseudothread:
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
         parked = "is parked: only resume(), throw() and close() go on from there"
+        if verb not in ("call", "queue"):  # another thread, which has just done one of these, has not yet noted that
+            parked = queued
         why = (queued, queued, "is running", parked, "has ended", queued)[self._state]
         return misuse(verb, self, why)
 
@@ -279,7 +281,7 @@ class Pseudothread:
             held = trampoline._parked.pop(self, None)  # where Ctrl-C strikes now, it is put back
             if held is None:
                 raise self._misuse("close")
-        elif state == LEAVING or state == RUNNING or state == QUEUED and not trampoline._remove(self) or self._state != state:
+        elif state in (LEAVING, RUNNING) or state == QUEUED and not trampoline._remove(self) or self._state != state:
             raise self._misuse("close")
         else:
             held = self._payload
@@ -306,7 +308,7 @@ class Pseudothread:
             while stack:
                 root, stack = stack
             self._name = type(root) is GeneratorType and root.__qualname__ or name_of(root)
-        special = stack = None
+        stack = None
         if outcome == ERROR:
             stack = get_traceback(value), get_context(value)  # for whoever is given it later
         levels, self._levels = self._levels, None

@@ -32,7 +32,7 @@ from trampoline._pycollecting import Everywhere, collect, collect_threads, made,
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
-from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
+from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
@@ -259,28 +259,6 @@ class BaseTrampoline(Turns):
         if waker is not None:
             waker()
 
-    def _take_one(self):
-        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
-        # It stays in the queue, for its close() to take it out, and is taken out here when that has not: so Ctrl-C in between loses nobody.
-        before, self._left = self._left, None
-        if self._astray is not None:
-            self._recover()
-        while queue := self._queue:
-            try:
-                if type(queue) is Queue or self._peeks:
-                    entry = (queue._entries if type(queue) is Queue else queue)[0]
-                    if type(entry) is Pseudothread and entry is not before:
-                        self._left = entry
-                        return entry
-                entry = queue.popleft()
-            except IndexError:
-                if type(queue) is not Queue:
-                    raise
-                break  # another thread has closed the last that stood in it
-            if type(entry) is Pseudothread:
-                return entry
-        return first_of(self._parked)
-
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
         return [p for p in self._queue if type(p) is Pseudothread and p._trampoline is self] if type(self._queue) is Queue else []
@@ -387,22 +365,6 @@ class BaseTrampoline(Turns):
         waker = self._waker_  # asked once: another thread may take it away
         if waker is not None:
             waker()
-
-    def _remove(self, p):
-        """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
-        alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
-        if type(self._queue) is Queue:
-            entries = self._queue._entries
-            try:
-                entries.remove(p)
-            except ValueError:  # else it stands in another's, where it will be passed over
-                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
-                return alone and elsewhere and self._thread in (None, get_ident())
-            except BaseException:  # Ctrl-C
-                if p not in entries:
-                    entries.append(p)
-                raise
-        return True
 
 
 def _live():
