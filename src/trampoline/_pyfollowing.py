@@ -105,16 +105,11 @@ class Following:
         """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
         alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
         if type(self._queue) is Queue:
-            entries = self._queue._entries
             try:
-                entries.remove(p)
+                self._queue._entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
                 elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
                 return alone and elsewhere and self._thread in (None, get_ident())
-            except BaseException:  # Ctrl-C
-                if p not in entries:
-                    entries.append(p)
-                raise
         return True
 
     def _meant(self, p, outcome, got):
@@ -140,7 +135,7 @@ class Following:
             return None
         parked, leaving, suspension = self._parked, self._leaving, None
         try:
-            leaving.append(p)
+            leaving.extend((p,))  # at the recursion limit of CPython 3.10 and 3.11 that fails, and append() would not: what follows would
             suspension = parked.pop(p, None)  # one step, so of two threads that resume at once one does
             if suspension is None:
                 return None
@@ -160,8 +155,13 @@ class Following:
             if self._overridden or type(self._queue) is not Queue or "schedule" in getattr(self, "__dict__", ()):
                 self._continue(p, first, suspension if wanted is None else None, prompt)
             else:
-                p._state, entries = QUEUED, self._queue._entries
-                entries.appendleft(p) if first else entries.append(p)
+                entries = self._queue._entries
+                if first:
+                    p._state = QUEUED  # with no jump between these two: CPython 3.10 looks for signals there
+                    entries.appendleft(p)
+                else:
+                    p._state = QUEUED
+                    entries.append(p)
                 waker = self._waker_  # asked once: another thread may take it away
                 if waker is not None:
                     waker()

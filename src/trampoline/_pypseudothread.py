@@ -140,10 +140,12 @@ class Pseudothread:
             self._trampoline._beside.append(get_ident())
             if self._state == ENDED:  # another thread was quicker
                 return
-            self._claim(mine)
             try:
+                self._claim(mine)
                 mine.unwind(self)
             except BaseException as raised:
+                if not mine.begun:
+                    raise
                 failure = without_frames(raised)
             if failure is not None:
                 mine.unwind(self)  # Ctrl-C struck between two coroutines: the rest of them is closed, too
@@ -281,9 +283,15 @@ class Pseudothread:
             held = trampoline._parked.pop(self, None)  # where Ctrl-C strikes now, it is put back
             if held is None:
                 raise self._misuse("close")
-        elif state in (LEAVING, RUNNING) or state == QUEUED and not trampoline._remove(self) or self._state != state:
-            raise self._misuse("close")
         else:
+            try:
+                alone = state != QUEUED or trampoline._remove(self)
+            except BaseException:  # Ctrl-C
+                if self._state == QUEUED:
+                    trampoline._put_back(self, True)
+                raise
+            if state in (LEAVING, RUNNING) or not alone or self._state != state:
+                raise self._misuse("close")
             held = self._payload
         given, thrown = self._special & PROMPTLY, self._special & (THROWING | OWED) == THROWING
         self._payload, self._special, self._state, closing.begun = None, self._special & ~(PROMPTLY | OWED), RUNNING, True

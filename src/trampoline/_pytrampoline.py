@@ -192,13 +192,14 @@ class BaseTrampoline(Turns):
         if handed is None:
             self._append(p)
             return p
-        self._unhand(p)
         try:
+            self._unhand(p)
             self._append(p)
         except BaseException:
             if not self._stands_in_queue(p):  # whoever shows it to the overridden `schedule` sees that nobody has taken it
                 p._payload, p._special = None, p._special & ~THROWING
-                handing.append(p)
+                if p not in handing:
+                    handing.append(p)
             raise
         return p
 
@@ -354,11 +355,13 @@ class BaseTrampoline(Turns):
     def _append(self, p, first=False):
         queue = self._queue
         if type(queue) is Queue:
-            p._state = QUEUED
+            entries = queue._entries
             if first:
-                queue._entries.appendleft(p)
+                p._state = QUEUED
+                entries.appendleft(p)
             else:
-                queue._entries.append(p)
+                p._state = QUEUED
+                entries.append(p)
         else:
             p._state = TAKEN
             queue.append(p)
