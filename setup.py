@@ -20,7 +20,7 @@ def switch(name):
 require = switch("TRAMPOLINE_REQUIRE_EXTENSIONS")
 # At most 400 KB: -O3 would take 500, for 2 %. gcc inlines what gains most until the whole has grown by so many percent; clang ignores that.
 SMALL, FAST = "-Os -g0", "-O2 -g0 -fno-inline-functions -fno-align-functions -fno-align-loops -fno-align-jumps -fno-gcse"
-FAST += " --param inline-unit-growth=9 --param max-inline-insns-single=20"
+FAST += " --param inline-unit-growth=7 --param max-inline-insns-single=20"
 on_linux = sys.platform == "linux"
 usual = FAST if on_linux and not sysconfig.get_config_var("Py_GIL_DISABLED") else "" if sys.platform == "win32" else SMALL
 options = os.environ.get("TRAMPOLINE_CFLAGS", usual)
