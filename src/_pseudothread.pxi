@@ -112,6 +112,7 @@ cdef class Pseudothread:
             leave(came_back(t, refuse(self, "close") if state == RUNNING else NULL))
             return
         cdef bint given = (self.special & PROMPTLY) != 0
+        cdef bint thrown = (self.special & (THROWING | OWED)) == THROWING
         held, self.value = self.value, NULL
         if state == PARKED:
             unlink(t, self)
@@ -129,6 +130,8 @@ cdef class Pseudothread:
         elif given:
             failure = dropped(PyObject_CallMethodObjArgs(
                 PyTuple_GET_ITEM(held, 1), <PyObject*>word_take_back, <PyObject*>self, PyTuple_GET_ITEM(held, 0), NULL))
+        elif thrown and held != NULL and isinstance(<object>held, (KeyboardInterrupt, SystemExit)):
+            failure, held = held, NULL
         Py_XDECREF(held)
         cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
         if self.levels != NULL:

@@ -181,3 +181,19 @@ def test_a_service_that_was_forgotten(opens, host, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=f"takes a service, too: {host!r} alone would be the path"):
         opens(host)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pseudothread_that_was_never_added(core):
+    bare = core.Pseudothread.__new__(core.Pseudothread)
+    with pytest.raises(RuntimeError, match="cannot resume <Pseudothread None ended>: it has ended"):
+        bare.resume()
+    with pytest.raises(RuntimeError, match="cannot throw into <Pseudothread None ended>: it has ended"):
+        bare.throw(KeyError())
+    bare.close()
+
+
+@pytest.mark.parametrize("operation", [lambda channel: channel.get(), lambda channel: channel.put(1)])
+def test_an_operation_is_suspended_for_what_is_no_pseudothread(core, operation):
+    for who in (3, None):
+        with pytest.raises(TypeError, match=rf"<Channel at .*> is of the core in .*, and {who} is not"):
+            operation(core.Channel(1)).suspend(who)

@@ -75,7 +75,7 @@ def turns_begin(t):
         refresh(t)
         if t._era is not None:
             t._token = t._era.collector._enter()
-    running.append(t)
+    running += (t,)  # no call, behind which Ctrl-C could strike
     return True
 
 
@@ -85,14 +85,16 @@ def turns_end(t):
         _here.running.remove(t)
     if t._straddling is not None:
         turned(t)
-    leave(t)
+    if t._token is not None:
+        leave(t)
 
 
 def leave(t):
     """Its collector has done with it, for now."""
-    token, t._token = t._token, None
+    token = t._token
     if token is not None:
         token[0]._leave(token)
+        t._token = None  # last: where Ctrl-C strikes before, it is not forgotten
 
 
 def refresh(t):

@@ -22,6 +22,7 @@ from trampoline._pyresume import (
     THROWING,
     caught,
     error_of,
+    first_of,
     returned,
 )
 from trampoline._pytogether import Spawning, hand_out, join
@@ -47,23 +48,28 @@ class Following:
         if waker is not None:
             waker()
 
-    def _recover(self, entry, error):
-        # Ctrl-C can strike between two lines of this core (the C core has none): what was queued stays queued.
+    def _recover(self):
+        # Ctrl-C can strike between two lines of this core (the C core has none), and so can the recursion limit: what was queued stays
+        # queued. Where there is no room even for this, that is done when there is.
+        (entry, error), state = self._astray, None
         if type(entry) is Pseudothread and entry._trampoline is self:
-            own = type(self._queue) is Queue
-            if entry._state == QUEUED or entry._state == TAKEN and not own:
+            own, state = type(self._queue) is Queue, entry._state
+            if state == QUEUED or state == TAKEN and not own:
                 self._put_back(entry, own)
-            elif entry._state in (RUNNING, TAKEN, LEAVING):
+            elif state in (RUNNING, TAKEN) or state == PARKED and entry not in self._parked and entry not in self._leaving:
                 entry._end(error, ERROR)
+                state = ENDED
+            if state == ENDED and type(entry._joiners) is dict:
                 hand_out(entry)
-            elif entry._state == ENDED and type(entry._joiners) is dict:
-                hand_out(entry)
+        self._astray = None
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
         queue = self._queue._entries if own else self._queue
         try:
-            taken = not any(other is entry for other in queue)
+            taken = True
+            for other in queue:
+                taken = taken and other is not entry
         except Exception:
             return
         if taken:
@@ -72,6 +78,39 @@ class Following:
                 getattr(queue, "appendleft", queue.append)(entry)
             except Exception:
                 self._refused(entry, True)
+
+    def _take_one(self):
+        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
+        # It stays in the queue, for its close() to take it out, and is taken out here when that has not: so Ctrl-C in between loses nobody.
+        before, self._left = self._left, None
+        if self._astray is not None:
+            self._recover()
+        while queue := self._queue:
+            try:
+                if type(queue) is Queue or self._peeks:
+                    entry = (queue._entries if type(queue) is Queue else queue)[0]
+                    if type(entry) is Pseudothread and entry is not before:
+                        self._left = entry
+                        return entry
+                entry = queue.popleft()
+            except IndexError:
+                if type(queue) is not Queue:
+                    raise
+                break  # another thread has closed the last that stood in it
+            if type(entry) is Pseudothread:
+                return entry
+        return first_of(self._parked)
+
+    def _remove(self, p):
+        """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
+        alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
+        if type(self._queue) is Queue:
+            try:
+                self._queue._entries.remove(p)
+            except ValueError:  # else it stands in another's, where it will be passed over
+                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
+                return alone and elsewhere and self._thread in (None, get_ident())
+        return True
 
     def _meant(self, p, outcome, got):
         """Return what it means that `p` yielded `got`, whose class alone does not say it, and what stands for that."""
@@ -85,6 +124,62 @@ class Following:
             return caught(raised)
         finally:
             p = got = None  # the frames of a traceback hold those that called them
+
+    def _wake(self, p, value, special=0, wanted=None, first=False):
+        """Queue `p`, if it is parked, and for what is `wanted` if that is given. Return what it was parked for, else None.
+
+        Its next turn sends `value` or, if THROWING is `special`, throws it. Where Ctrl-C strikes, or a RecursionError, it is parked still
+        or is queued when that goes on.
+        """
+        if wanted is not None and (p._payload is not wanted or p._state != PARKED):
+            return None
+        parked, leaving, suspension = self._parked, self._leaving, None
+        try:
+            leaving.extend((p,))  # at the recursion limit of CPython 3.10 and 3.11 that fails, and append() would not: what follows would
+            suspension = parked.pop(p, None)  # one step, so of two threads that resume at once one does
+            if suspension is None:
+                return None
+            prompt = p._special & PROMPTLY
+            p._payload = (value, suspension) if prompt and not special else value
+            p._special, p._state = p._special & ~PROMPTLY | special if special else p._special, LEAVING
+            if self._outside:
+                self._outside.discard(p)
+            if p._levels is not None:
+                p._levels.woken()
+            if wanted is None:
+                if type(suspension) is Pseudothread:
+                    if type(joiners := suspension._joiners) is dict:  # asked once: another thread may end that
+                        joiners.pop(p, None)
+                elif special:
+                    suspension.withdraw(p)
+            if self._overridden or type(self._queue) is not Queue or "schedule" in getattr(self, "__dict__", ()):
+                self._continue(p, first, suspension if wanted is None else None, prompt)
+            else:
+                entries = self._queue._entries
+                if first:
+                    p._state = QUEUED  # with no jump between these two: CPython 3.10 looks for signals there
+                    entries.appendleft(p)
+                else:
+                    p._state = QUEUED
+                    entries.append(p)
+                waker = self._waker_  # asked once: another thread may take it away
+                if waker is not None:
+                    waker()
+            return suspension
+        except BaseException:
+            if p._state == LEAVING:
+                if type(self._queue) is Queue and not self._overridden:
+                    p._state, waker = QUEUED, self._waker_
+                    self._queue._entries.append(p)
+                    if waker is not None:
+                        waker()
+                else:
+                    self._continue(p, first, suspension if wanted is None else None, prompt)
+            elif suspension is None and p._state == PARKED and p not in parked and leaving.count(p) == 1:
+                parked[p] = p._payload
+            raise
+        finally:
+            leaving.remove(p)
 
     def _continue(self, p, first=False, parked_for=None, promptly=0):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
@@ -144,8 +239,8 @@ class Following:
         coroutine, stack = p._top, p._stack
         p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
         handing, failed = self._handing, True
-        handing.append(p)
         try:
+            handing.append(p)
             if throwing:
                 self.schedule(coroutine, stack, type(value), value, get_traceback(value))
             else:
@@ -183,7 +278,7 @@ class Following:
         """Return whether it was still there."""
         handing = self._handing
         if handing and handing[-1] is p:
-            handing.pop()
+            del handing[-1]  # no call, behind which Ctrl-C could strike
             return True
         if p not in handing:
             return False
@@ -196,9 +291,9 @@ class Following:
             p._interrupted = False
         p._payload, p._state = suspension, PARKED
         self._parked[p] = suspension
-        if p._levels is not None:
-            p._levels.parked(p)
         try:
+            if p._levels is not None:
+                p._levels.parked(p)
             error = None
             if interrupted:
                 error = self._interruption(p)
@@ -215,7 +310,7 @@ class Following:
         try:
             if p._state == ENDED:
                 raise error
-            parked = self._parked.pop(p, None) is not None
+            parked = self._parked.pop(p, None) is not None or p._state == PARKED and p not in self._leaving
             self._outside.discard(p)
             if parked and p._levels is not None:
                 p._levels.woken()
@@ -266,7 +361,7 @@ class Following:
 OWN_CODES.update(
     function.__code__
     for function in (
-        *(Following._meant, Following._continue, Following._hand_over, Following._not_taken, Following._end_unqueued),
+        *(Following._meant, Following._wake, Following._continue, Following._hand_over, Following._not_taken, Following._end_unqueued),
         *(Following._park, Following._park_again, Following._note_outside, Following._prompted, Following._adapted, Following._spawned),
     )
 )

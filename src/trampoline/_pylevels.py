@@ -65,14 +65,15 @@ class Levels:
         else:
             node._calls += 1
         node._live += 1
-        self._nodes.append(node)
-        self._pushed.append(now)
+        self._nodes += (node,)  # no call, behind which Ctrl-C could strike
+        self._pushed += (now,)
 
     def pop(self, now):
         """A result, or an error: the innermost has ended."""
-        node = self._nodes.pop()
+        node, pushed = self._nodes[-1], self._pushed[-1]
+        del self._nodes[-1], self._pushed[-1]
         node._live -= 1
-        node._span += max(0, now - self._pushed.pop())
+        node._span += max(0, now - pushed)
 
     def pop_all(self, now):
         """The pseudothread has ended."""
@@ -269,7 +270,12 @@ def resume_collected(p, top, value, resume):
         raise
     finally:
         p._special |= COLLECTED
-        levels.turn_ends(p, now, outer, got, error)
+        try:
+            levels.turn_ends(p, now, outer, got, error)
+        except BaseException:  # Ctrl-C
+            levels.forget()
+            p._levels = None
+            raise
         p = top = value = got = error = levels = None  # the frames of a traceback hold those that called them
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
+from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import OWN_CODES, first_of
 from trampoline._waited import ChannelClosed, check_thread, closed_channel
 
@@ -22,6 +23,10 @@ class Operation(Suspension):
 
     def suspend(self, pseudothread):
         """Do it, or wait."""
+        if type(pseudothread) is not Pseudothread:
+            raise TypeError(f"{self._channel!r} is of the core in Python, and {pseudothread!r} is not")
+        if pseudothread._trampoline is None:
+            return
         waiter = self._pseudothread
         if waiter is not pseudothread and is_waiting(self):
             raise RuntimeError(f"another pseudothread waits for this {self!r} already: make one for each")
@@ -37,10 +42,15 @@ class Operation(Suspension):
             if got is _WAIT:
                 self._waiters()[self] = None
         finally:
-            if got is _WAIT:
-                parked[pseudothread] = waits_for
-        if got is not _WAIT:
-            pseudothread._go_on(waits_for, got)
+            parked[pseudothread] = waits_for
+        woken = waits_for
+        try:
+            if got is not _WAIT:
+                woken = None
+                woken = pseudothread._trampoline._wake(pseudothread, got, 0, waits_for)
+        finally:
+            if woken is None:  # another thread has just thrown into it, or Ctrl-C struck, which it gets now
+                self.take_back(pseudothread, got)
 
     def __iter__(self):
         if promptly[0] > 0:
@@ -173,14 +183,16 @@ def hand(waiters, value):
     """Resume the first who still waits. Return the operation, or None if there is none."""
     while (operation := first(waiters)) is not None:
         pseudothread = operation._pseudothread
-        waiters.pop(operation, None)
-        if pseudothread is not None and pseudothread._trampoline._parked.pop(pseudothread, None) is not None:  # else another thread has it
-            try:
-                pseudothread._go_on(operation, value)
-            except BaseException:
-                if type(operation) is Put:  # whoever wanted it gets the error: it stays to be had
-                    operation._channel._items.append(operation._value)
-                raise
+        woken = None
+        try:
+            if pseudothread is not None:
+                woken = pseudothread._trampoline._wake(pseudothread, value, 0, operation)
+        except BaseException:
+            if type(operation) is Put and not is_waiting(operation):  # whoever wanted it gets the error: it stays to be had
+                operation._channel._items.append(operation._value)
+            raise
+        if woken is not None:  # else another thread has it
+            waiters.pop(operation, None)  # last: where Ctrl-C strikes before, it is not forgotten
             return operation
     return None
 

@@ -9,6 +9,7 @@ from types import GeneratorType, GenericAlias
 from trampoline._base import (
     ERROR,
     VALUE,
+    Suspension,
     core_types,
     ignored_exit,
     line_of,
@@ -20,14 +21,13 @@ from trampoline._base import (
     promptly,
     yield_itself,
 )
-from trampoline._errors import exception_of, get_context, get_traceback, set_context
+from trampoline._errors import exception_of, get_context, get_traceback, set_context, without_frames
 from trampoline._pycollecting import Everywhere, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
     LEAVING,
     MISSING,
     OWED,
-    OWN_CODES,
     PARKED,
     PROMPTLY,
     QUEUED,
@@ -110,17 +110,8 @@ class Pseudothread:
 
         RuntimeError if it is queued, running or ended.
         """
-        trampoline = self._trampoline
-        trampoline._leaving.append(self)
-        try:
-            suspension = self._unpark("resume")
-            self._payload = (value, suspension) if self._special & PROMPTLY else value
-            if self._levels is not None:
-                self._levels.woken()
-            trampoline._continue(self, False, suspension)
-        finally:
-            trampoline._leaving.remove(self)
-        del suspension  # last: its end may look at us
+        if self._trampoline is None or self._trampoline._wake(self, value) is None:
+            raise self._misuse("resume")
 
     def throw(self, error):
         """Queue a parked pseudothread: `error`, an exception (or a class of them), will be raised at its yield. From any thread.
@@ -128,22 +119,8 @@ class Pseudothread:
         RuntimeError if it is queued, running or ended; TypeError if `error` is no exception.
         """
         error = exception_of("throw()", error)
-        trampoline = self._trampoline
-        trampoline._leaving.append(self)
-        try:
-            suspension = self._unpark("throw into")
-            if self._levels is not None:
-                self._levels.woken()
-            try:
-                if type(suspension) is not Pseudothread:  # else _unpark() did it
-                    suspension.withdraw(self)
-            finally:
-                self._payload, promptly = error, self._special & PROMPTLY
-                self._special = self._special & ~PROMPTLY | THROWING
-                trampoline._continue(self, False, suspension, promptly)
-        finally:
-            trampoline._leaving.remove(self)
-        del suspension
+        if self._trampoline is None or self._trampoline._wake(self, error, THROWING) is None:
+            raise self._misuse("throw into")
 
     def close(self):
         """Throw GeneratorExit into the innermost coroutine, then into its caller, up to the root: `finally` blocks run, at once.
@@ -153,40 +130,27 @@ class Pseudothread:
         """
         if self._state == ENDED:
             return
-        closing, mine, beside = self._trampoline._closing, [self], self._trampoline._beside
-        if self._state == RUNNING or closing.setdefault(self, mine) is not mine:  # one step, even for two threads
+        if self._state == RUNNING:
             raise self._misuse("close")
+        closing, mine, failure = self._trampoline._closing, _Closing(), None
         try:
-            beside.append(get_ident())
+            if closing.setdefault(self, mine) is not mine:  # one step, even for two threads
+                raise self._misuse("close")
+            mine.beside = True
+            self._trampoline._beside.append(get_ident())
             if self._state == ENDED:  # another thread was quicker
                 return
-            parked, held = self._claim()
-            failure, given = None, self._special & PROMPTLY
-            self._state, self._payload, self._special = RUNNING, None, self._special & ~(PROMPTLY | OWED)
-            if parked or given:
-                try:
-                    if not parked:
-                        held[1].take_back(self, held[0])
-                    elif type(held) is not Pseudothread:
-                        held.withdraw(self)
-                except BaseException as raised:
-                    without_ours(raised)
-                    failure = raised
-            del held  # its end may look at us
-            by_hand, levels = Everywhere.used and turns_begin(self._trampoline), self._levels
-            if levels is not None:
-                levels._closing = True
-            while True:
-                failure = _close(self, failure)
-                if levels is not None:
-                    levels.closed()
-                if not self._stack:
-                    break
-                self._top, self._stack = self._stack
-            self._end(MISSING, VALUE)
-            if by_hand:
-                turns_end(self._trampoline)
-            hand_out(self)
+            try:
+                self._claim(mine)
+                mine.unwind(self)
+            except BaseException as raised:
+                if not mine.begun:
+                    raise
+                failure = without_frames(raised)
+            if failure is not None:
+                mine.unwind(self)  # Ctrl-C struck between two coroutines: the rest of them is closed, too
+            if mine.failure is not None and (failure is None or isinstance(failure, Exception)):
+                failure = mine.failure
             if failure is not None:
                 context = get_context(failure)
                 try:
@@ -195,9 +159,17 @@ class Pseudothread:
                     set_context(failure, context)  # raised in an `except` block it would have got one
                     failure = context = None
         finally:
-            closing.pop(self, None)
-            self._trampoline._came_back()
-            self = mine = None  # the traceback holds this frame
+            parked = self._trampoline._parked
+            if mine.begun and self._state == RUNNING:  # near the recursion limit: the rest is closed when close() is called once more
+                self._payload = parked[self] = Suspension()
+                self._state = PARKED
+            elif self._state == PARKED and self not in parked and self not in self._trampoline._leaving:
+                parked[self] = self._payload  # Ctrl-C struck when it was taken out
+            if self in closing and closing[self] is mine:
+                del closing[self]
+            if mine.beside:
+                self._trampoline._came_back()
+            self = mine = failure = None  # the traceback holds this frame
 
     @property
     def done(self):
@@ -298,65 +270,95 @@ class Pseudothread:
         return True
 
     def _misuse(self, verb, queued="is queued: it will take its turn by itself"):
-        why = (queued, queued, "is running", "is parked: only resume(), throw() and close() go on from there", "has ended", queued)[
-            self._state
-        ]
+        parked = "is parked: only resume(), throw() and close() go on from there"
+        if verb not in ("call", "queue"):  # another thread, which has just done one of these, has not yet noted that
+            parked = queued
+        why = (queued, queued, "is running", parked, "has ended", queued)[self._state]
         return misuse(verb, self, why)
 
-    def _unpark(self, verb):
-        # pop() is one step, so of two threads that resume at once one gets the RuntimeError.
-        suspension = self._trampoline._parked.pop(self, None)
-        if suspension is None:
-            raise self._misuse(verb)
-        self._trampoline._outside.discard(self)
-        self._payload, self._state = None, LEAVING
-        if type(suspension) is Pseudothread:
-            joiners = suspension._joiners  # asked once: another thread may end that
-            if joiners:
-                joiners.pop(self, None)
-        return suspension
-
-    def _go_on(self, suspension, value):
-        """Queue it, which was parked for `suspension` and has been taken out of what is parked, with `value`."""
-        trampoline = self._trampoline
-        trampoline._leaving.append(self)
-        try:
-            trampoline._outside.discard(self)
-            self._payload, self._state = (value, suspension) if self._special & PROMPTLY else value, LEAVING
-            if self._levels is not None:
-                self._levels.woken()
-            trampoline._continue(self)
-        finally:
-            trampoline._leaving.remove(self)
-
-    def _claim(self):
-        """Take it from where it stands, for `close()`: one thread can. Return whether it was parked, and its value or for what it was."""
-        state = self._state  # asked once: the run loop may be in another thread
+    def _claim(self, closing):
+        """Take it from where it stands, for `close()`: one thread can. It runs then."""
+        state, trampoline = self._state, self._trampoline  # asked once: the run loop may be in another thread
         if state == PARKED:
-            return True, self._unpark("close")
-        leaving = state == LEAVING and self in self._trampoline._leaving.copy()  # another thread is resuming it
-        if leaving or state == RUNNING or state == QUEUED and not self._trampoline._remove(self) or self._state != state:
-            raise self._misuse("close")
-        return False, self._payload
+            held = trampoline._parked.pop(self, None)  # where Ctrl-C strikes now, it is put back
+            if held is None:
+                raise self._misuse("close")
+        else:
+            try:
+                alone = state != QUEUED or trampoline._remove(self)
+            except BaseException:  # Ctrl-C
+                if self._state == QUEUED:
+                    trampoline._put_back(self, True)
+                raise
+            if state in (LEAVING, RUNNING) or not alone or self._state != state:
+                raise self._misuse("close")
+            held = self._payload
+        given, thrown = self._special & PROMPTLY, self._special & (THROWING | OWED) == THROWING
+        self._payload, self._special, self._state, closing.begun = None, self._special & ~(PROMPTLY | OWED), RUNNING, True
+        try:
+            if state == PARKED:
+                trampoline._outside.discard(self)
+                if type(held) is not Pseudothread:
+                    held.withdraw(self)
+                elif type(joiners := held._joiners) is dict:  # asked once: another thread may end that
+                    joiners.pop(self, None)
+            elif given:
+                held[1].take_back(self, held[0])
+            elif thrown and isinstance(held, (KeyboardInterrupt, SystemExit)):  # they are not swallowed
+                closing.failure = held
+        except BaseException as raised:
+            without_ours(raised)
+            closing.failure = raised
 
     def _end(self, value, outcome):
         if self._name is None:
-            root = self.stack[0] if self._stack else self._top
+            root, stack = self._top, self._stack
+            while stack:
+                root, stack = stack
             self._name = type(root) is GeneratorType and root.__qualname__ or name_of(root)
-        self._state = ENDED
-        self._top = self._stack = self._context = None
-        self._payload, self._special = value, 0
-        if self._levels is not None:
-            self._levels.ended(self, outcome, by_turn=outcome == ERROR or value is not MISSING)
-            self._levels = None
+        stack = None
         if outcome == ERROR:
-            self._special = THROWING
-            self._stack = get_traceback(value), get_context(value)  # for whoever is given it later
+            stack = get_traceback(value), get_context(value)  # for whoever is given it later
+        levels, self._levels = self._levels, None
+        self._payload, self._special, self._state = value, THROWING if outcome == ERROR else 0, ENDED
+        self._top = self._context = None
+        self._stack = stack
+        if levels is not None:
+            levels.ended(self, outcome, by_turn=outcome == ERROR or value is not MISSING)
         return self
 
 
 core_types.add(Pseudothread)
-OWN_CODES.add(Pseudothread._go_on.__code__)
+
+
+class _Closing:
+    """One `close()`. What it has done is remembered, so that it can go on where Ctrl-C struck."""
+
+    __slots__ = ("begun", "beside", "by_hand", "failure")
+
+    def __init__(self):
+        self.begun = self.beside = False
+        self.by_hand = self.failure = None  # the failure is that of the last that was closed
+
+    def unwind(self, p):
+        """Close what is left of its coroutines, and tell those that wait for its end."""
+        if self.by_hand is None:
+            self.by_hand = Everywhere.used and turns_begin(p._trampoline)
+        while p._state == RUNNING:
+            if p._levels is not None:
+                p._levels._closing = True
+            self.failure = _close(p, self.failure)
+            if p._levels is not None:
+                p._levels.closed()
+            if p._stack:
+                p._top, p._stack = p._stack
+            else:
+                p._end(MISSING, VALUE)
+        if self.by_hand:
+            turns_end(p._trampoline)
+            self.by_hand = False
+        if type(p._joiners) is dict:
+            hand_out(p)
 
 
 def _close(p, failure):
@@ -369,6 +371,8 @@ def _close(p, failure):
     except (StopIteration, GeneratorExit):
         return None
     except BaseException as raised:
+        if p._special & THROWING:  # Ctrl-C struck before anything was thrown
+            raise
         without_ours(raised)
         return raised
     finally:

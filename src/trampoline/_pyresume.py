@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from types import GeneratorType
 
-from trampoline._base import ERROR, FREE_THREADED, TAIL, VALUE, TailCall, end_of_call, is_coroutine, no_coroutine
+from trampoline._base import ERROR, TAIL, VALUE, TailCall, end_of_call, is_coroutine, no_coroutine
 from trampoline._errors import get_context, get_traceback, set_context, set_traceback
 from trampoline._pylevels import COLLECTED, resume_collected
 
-QUEUED, TAKEN, RUNNING, PARKED, ENDED = range(5)
-LEAVING = 5 if FREE_THREADED else TAKEN  # being resumed: parked no more, and not queued yet
+QUEUED, TAKEN, RUNNING, PARKED, ENDED, LEAVING = range(6)  # LEAVING: parked no more, and not queued yet
 THROWING, IN_CONTEXT = 1, 2  # what can be special about a pseudothread's next turn
 PROMPTLY = 8  # parked for a suspension with at_once(), or resumed: then with a pair, what it is to be sent and who may take that back
 OWED = 32  # it joined another, whose error is to be thrown: it has that other in the place of the error
@@ -29,9 +28,9 @@ def resume_specially(p, top, value):
         value = error_of(value)
     elif p._special & PROMPTLY:
         value = value[0]
-    p._special &= ~(THROWING | OWED | PROMPTLY)
     if throwing and (type(top) is not GeneratorType or top.gi_yieldfrom is not None):
         end_of_call(top)
+    p._special &= ~(THROWING | OWED | PROMPTLY)  # by this who is struck by Ctrl-C knows that it is resumed
     resume = top.throw if throwing else top.send
     trampoline, context = p._trampoline, p._context
     outer = trampoline._entered

@@ -12,7 +12,7 @@ from time import monotonic
 from types import CoroutineType, GeneratorType
 
 from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, own_name_of, yield_itself
-from trampoline._pyresume import IN_CONTEXT, LEAVING, MISSING, OWED, OWN_CODES, THROWING, first_of
+from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, THROWING, first_of
 from trampoline._waited import cannot_join
 
 
@@ -60,23 +60,12 @@ def hand_out(p):
 
 def give(joiner, ended):
     """Queue `joiner`, which is parked for `ended`, with the outcome of that."""
-    trampoline = joiner._trampoline
-    trampoline._leaving.append(joiner)
-    try:
-        if joiner.waits_for is not ended or trampoline._parked.pop(joiner, None) is None:
-            return  # another thread was faster
-        joiner._state, joiner._payload = LEAVING, ended._payload
-        if ended._special & THROWING:
-            joiner._payload = ended
-            joiner._special |= THROWING | OWED
-        elif ended._payload is MISSING:
-            joiner._payload = no_result(ended)
-            joiner._special |= THROWING
-        if joiner._levels is not None:
-            joiner._levels.woken()
-        trampoline._continue(joiner)
-    finally:
-        trampoline._leaving.remove(joiner)
+    special, value = 0, ended._payload
+    if ended._special & THROWING:
+        special, value = THROWING | OWED, ended
+    elif value is MISSING:
+        special, value = THROWING, no_result(ended)
+    joiner._trampoline._wake(joiner, value, special, ended)
 
 
 def taken(p):
@@ -168,22 +157,9 @@ class Group:
         """Take the end of one of them."""
         self._left.discard(child)
         failed = child._special & THROWING or child._payload is MISSING
-        if self._open and self.decided is None and (failed or self._any or not self._left):
+        if self._open and self.decided in (None, child) and (failed or self._any or not self._left):
             self.decided = child
-            self._wake(bool(self._left))
-
-    def _wake(self, first):
-        waiter = self._waiter
-        trampoline = waiter._trampoline
-        trampoline._leaving.append(waiter)
-        try:
-            if waiter.waits_for is self._suspension and trampoline._parked.pop(waiter, None) is not None:
-                waiter._payload, waiter._state = None, LEAVING
-                if waiter._levels is not None:
-                    waiter._levels.woken()
-                trampoline._continue(waiter, first)
-        finally:
-            trampoline._leaving.remove(waiter)
+            self._waiter._trampoline._wake(self._waiter, None, 0, self._suspension, bool(self._left))
 
 
 class Spawning:
@@ -239,4 +215,4 @@ def spawn(coroutine, *, name=None, context=None):
 
 
 core_types.add(Spawning)
-OWN_CODES.update(function.__code__ for function in (join, hand_out, give, Group._count, Group._wake, Spawning.start))
+OWN_CODES.update(function.__code__ for function in (join, hand_out, give, Group._count, Spawning.start))

@@ -32,7 +32,7 @@ from trampoline._pycollecting import Everywhere, collect, collect_threads, made,
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
-from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind, first_of
+from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
@@ -52,9 +52,9 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_limits",
-        "_look_at", "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner", "_running",
-        "_straddling", "_timers", "_token", "_waker_", "__weakref__",
+        "_alone", "_asks", "_astray", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left",
+        "_limits", "_look_at", "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner",
+        "_running", "_straddling", "_timers", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -67,6 +67,7 @@ class BaseTrampoline(Turns):
         self._alone = False  # running, on our own queue, `schedule` not overridden: `_advance` may go on by itself
         self._asks = False  # whether _adapt() is asked for coroutines that are no generators, too, and _root() for a root
         self._current = None  # the entry whose turn it is
+        self._astray = None  # the one in whose turn an error struck this core itself, and that: until it stands in its place again
         self._held = None  # what the last turn let go: the last of it goes first
         self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
         self._entered = None  # the context of the pseudothread whose turn it is
@@ -74,6 +75,7 @@ class BaseTrampoline(Turns):
         self._closing = {}  # those that are being closed, each by whom
         self._beside = []  # the thread of each turn by hand, and of each close(), that is going on
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
+        self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
         self._passed = 0  # by errors: how many levels
@@ -190,13 +192,14 @@ class BaseTrampoline(Turns):
         if handed is None:
             self._append(p)
             return p
-        self._unhand(p)
         try:
+            self._unhand(p)
             self._append(p)
         except BaseException:
             if not self._stands_in_queue(p):  # whoever shows it to the overridden `schedule` sees that nobody has taken it
                 p._payload, p._special = None, p._special & ~THROWING
-                handing.append(p)
+                if p not in handing:
+                    handing.append(p)
             raise
         return p
 
@@ -220,7 +223,8 @@ class BaseTrampoline(Turns):
                 raise error
             except BaseException as raised:
                 if raised is not error and self._runner.get("by") is mine:
-                    self._recover(self._current, raised)
+                    self._astray = self._current, raised
+                    self._recover()
                 first = get_traceback(raised)
                 following = first and first.tb_next
                 if following is not None and following.tb_frame.f_code in OWN_CODES:
@@ -229,7 +233,13 @@ class BaseTrampoline(Turns):
             finally:
                 self._finish(mine)
         finally:
-            self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
+            try:
+                self._finish(mine)  # again, if Ctrl-C struck in the first, or just before it
+            finally:
+                if "by" in self._runner and self._runner["by"] is mine:  # at the recursion limit nothing can be called
+                    self._running = self._alone = False
+                    self._current = self._held = None
+                    del self._runner["by"]
             if error is not None:
                 set_context(error, context)  # raised in an `except` block of the user's it would have got one
             result = error = context = first = following = None  # the frames of a traceback hold those that called them
@@ -249,19 +259,6 @@ class BaseTrampoline(Turns):
         waker = self._waker_
         if waker is not None:
             waker()
-
-    def _take_one(self):
-        """Take a pseudothread that is left, for it to be closed. Return None if there is none. Other entries are dropped."""
-        while self._queue:
-            try:
-                entry = self._queue.popleft()
-            except IndexError:
-                if type(self._queue) is not Queue:
-                    raise
-                break  # another thread has closed the last that stood in it
-            if type(entry) is Pseudothread:
-                return entry
-        return first_of(self._parked)
 
     def _own_entries(self):
         """Return the pseudothreads of this trampoline that stand in its queue, if that is one of ours."""
@@ -330,6 +327,8 @@ class BaseTrampoline(Turns):
         if runner is not mine:
             raise runs_already(self, runner == mine)
         self._running = True
+        if self._astray is not None:
+            self._recover()
         self._check_overridden()
         turns_begin(self)
 
@@ -356,28 +355,19 @@ class BaseTrampoline(Turns):
     def _append(self, p, first=False):
         queue = self._queue
         if type(queue) is Queue:
-            p._state = QUEUED
+            entries = queue._entries
             if first:
-                queue._entries.appendleft(p)
+                p._state = QUEUED
+                entries.appendleft(p)
             else:
-                queue._entries.append(p)
+                p._state = QUEUED
+                entries.append(p)
         else:
             p._state = TAKEN
             queue.append(p)
         waker = self._waker_  # asked once: another thread may take it away
         if waker is not None:
             waker()
-
-    def _remove(self, p):
-        """Take `p` out of the queue. Return False if the run loop, in another thread, was quicker."""
-        alone = self._thread in (None, get_ident())  # asked before, too: run() may end meanwhile
-        if type(self._queue) is Queue:
-            try:
-                self._queue._entries.remove(p)
-            except ValueError:  # else it stands in another's, where it will be passed over
-                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
-                return alone and elsewhere and self._thread in (None, get_ident())
-        return True
 
 
 def _live():

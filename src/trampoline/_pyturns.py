@@ -32,6 +32,7 @@ from trampoline._pyqueue import Queue
 from trampoline._pyresume import (
     ENDED,
     MISSING,
+    OWED,
     OWN_CODES,
     PROMPTLY,
     QUEUED,
@@ -203,6 +204,7 @@ class Turns(Following):
                         break
                     except BaseException as raised:
                         if special or isinstance(raised, TailCall):
+                            p._special &= ~(OWED | PROMPTLY | THROWING)  # Ctrl-C may have struck before it was resumed
                             outcome, got = caught(raised)
                         else:
                             outcome, got = ERROR, raised
@@ -304,8 +306,8 @@ class Turns(Following):
                         value, p._payload = p._payload, None
                         continue
                     p._state, failed = TAKEN, True
-                    handing.append(p)
                     try:
+                        handing.append(p)
                         self.schedule(top, stack, got)
                         failed = False
                     finally:

@@ -1,0 +1,396 @@
+"""Ctrl-C at each place within the package where CPython looks for signals: where a function begins, and behind a call.
+
+Wherever it strikes it comes out of what was called, nobody is lost and nothing is done twice: whoever it did not strike goes on.
+"""
+
+import collections
+import os
+import signal
+import sys
+
+import pytest
+from wires import run_script
+
+import trampoline
+from trampoline import Suspension, first, gather, timeout
+
+PACKAGE = os.path.dirname(trampoline.__file__)
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Nobody is told of the spawned pseudothreads that nobody joins because it struck who would; what Python swallows is counted."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: swallowed.append(unraisable.exc_type))
+    swallowed.clear()
+
+
+swallowed = []  # where it strikes the finally of what is let go
+
+
+class Strike:
+    """Raises KeyboardInterrupt at the moment of that number, if `with` lasts so long."""
+
+    def __init__(self, number, how):
+        self.left, self.how, self.where = number, how, None
+
+    def __enter__(self):
+        self.before = sys.gettrace()
+        sys.settrace(self.called if self.how == "call" else None)
+        sys.setprofile(None if self.how == "call" else self.called)
+
+    def __exit__(self, *_):
+        sys.setprofile(None)
+        sys.settrace(self.before)
+
+    def called(self, frame, event, _):
+        code = frame.f_code
+        if event == self.how and code.co_filename.startswith(PACKAGE) and not within_del(frame):
+            self.left -= 1
+            if not self.left:
+                self.where = os.path.basename(code.co_filename), code.co_name, frame.f_lineno
+                raise KeyboardInterrupt
+
+
+def within_del(frame):
+    """Return whether Python itself swallows what is raised here."""
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
+class AtOnce(Suspension):
+    def suspend(self, pseudothread):
+        pseudothread.resume("resumed")
+
+
+class Promptly(AtOnce):
+    def at_once(self, pseudothread):
+        return NotImplemented
+
+
+class Thrown(Suspension):
+    def suspend(self, pseudothread):
+        pseudothread.throw(KeyError("thrown"))
+
+
+def value(result):
+    yield result
+
+
+def fails():
+    raise KeyError("failed")
+    yield
+
+
+def resumed(core):
+    return (yield AtOnce())
+
+
+def promptly(core):
+    return (yield Promptly())
+
+
+def thrown(core):
+    try:
+        yield Thrown()
+    except KeyError as error:
+        return error.args[0]
+
+
+def slept(core):
+    yield core.module.sleep(0)
+    yield core.module.sleep(1)
+
+
+def joined(core):
+    return (yield (yield core.spawn(value(1))))
+
+
+def joined_an_error(core):
+    try:
+        yield (yield core.spawn(fails()))
+    except KeyError as error:
+        return error.args[0]
+
+
+def gathered(core):
+    return (yield gather(value(1), slept(core), value(2)))
+
+
+def raced(core):
+    return (yield first(slept(core), value(2)))
+
+
+def limited(core):
+    return (yield timeout(5, value(1)))
+
+
+def too_late(core):
+    try:
+        yield timeout(1, slept(core))
+    except TimeoutError:
+        return "late"
+
+
+def exchanged(core):
+    channel = core.Channel(0)
+    channels.append(channel)
+
+    def put():
+        try:
+            for n in range(3):
+                yield channel.put(n)
+        except trampoline.ChannelClosed:
+            pass
+
+    yield core.spawn(put())
+    got = []
+    for _ in range(3):
+        got.append((yield channel.get(None)))
+    return got
+
+
+channels = []  # to be closed: the one at the other end may be the one that it struck
+WAYS = [resumed, promptly, thrown, slept, joined, joined_an_error, gathered, raced, limited, too_late, exchanged]
+HOW = ["call", "c_return", "return"]
+KINDS = ["plain", "overridden", "queue", "profiled"]
+
+
+def root(core, way, name, log):
+    log.append((name, "begins"))
+    result = yield way(core)
+    log.append((name, "went on"))
+    return result
+
+
+def outcome(p):
+    try:
+        return p.result()
+    except BaseException as error:
+        return type(error)
+
+
+def trampoline_of(core, kind):
+    class Passing(core.Waiting):
+        def schedule(self, *continuation):
+            return super().schedule(*continuation)
+
+    t = (Passing if kind == "overridden" else core.Waiting)(clock=core.module.VirtualClock(), profile=kind == "profiled")
+    if kind == "queue":
+        t.queue = collections.deque()
+    return t
+
+
+def struck_in(core, way, kind, number, how):
+    """Run three of that way. Return where it struck, and what is wrong."""
+    t, log, out = trampoline_of(core, kind), [], False
+    ps = [t.add(root(core, way, name, log)) for name in "abc"]
+    strike = Strike(number, how)
+    try:
+        with strike:
+            t.run()
+    except KeyboardInterrupt:  # whose traceback holds what the frames of ours held that it struck
+        out = True
+    if strike.where is None:
+        return None, []
+    wrong = [] if out or KeyboardInterrupt in swallowed else ["it did not come out"]
+    swallowed.clear()
+    for _ in range(3):  # whoever joins the one that it struck gets it, too
+        try:
+            t.run()
+        except KeyboardInterrupt:
+            pass
+        except trampoline.Deadlock:
+            while channels:
+                channels.pop().close()
+        except RuntimeError as error:  # it struck in the overridden `schedule`, which has not passed on that one
+            if kind != "overridden" or "was closed" not in str(error):
+                wrong.append(error)
+        except BaseException as error:
+            wrong.append(error)
+            break
+    wrong += [p for p in ps if not p.done]
+    undisturbed = way_result(core, way)
+    disturbed = [(p, outcome(p)) for p in ps if p.done and outcome(p) != undisturbed]
+    if len(disturbed) > 1:
+        wrong.append(disturbed)
+    if len(set(log)) != len(log):
+        wrong.append(log)
+    if t.running or t.queue or t.pseudothreads():
+        wrong.append((t.running, len(t.queue), t.pseudothreads()))
+    return strike.where, wrong
+
+
+def way_result(core, way):
+    t = core.Waiting(clock=core.module.VirtualClock())
+    p = t.add(way(core))
+    t.run()
+    return p.result()
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", WAYS)
+def test_in_run(core, way, kind, how):
+    found, number, where = [], 0, True
+    while where is not None:
+        number += 1
+        where, wrong = struck_in(core, way, kind, number, how)
+        if wrong:
+            found.append((number, where, wrong))
+    assert found == []
+
+
+class External(Suspension):
+    external = True
+
+    def suspend(self, pseudothread):
+        pass
+
+
+def stopper(t):
+    yield value(1)
+    yield value(1)
+    yield t.stop()
+
+
+OPERATIONS = {
+    "close all": lambda t, ps: t.close(),
+    "close": lambda t, ps: ps[1].close(),
+    "close one that is queued": lambda t, ps: (ps[1].resume(), ps[1].close()),
+    "throw": lambda t, ps: [p.throw(KeyError(1)) for p in ps[1:3]],
+    "resume": lambda t, ps: [p.resume(1) for p in ps[1:3]],
+    "add": lambda t, ps: t.add(value(1)),
+    "stop": lambda t, ps: t.stop(),
+}
+
+
+def struck_outside(core, operation, kind, number, how):
+    """Strike in that operation on pseudothreads that are parked. Return where it struck, and what is wrong."""
+
+    def outer(name):
+        try:
+            yield inner(name)
+        finally:
+            ended.append(("outer", name))
+
+    def inner(name):
+        try:
+            if name == 3:
+                yield joined_one
+            yield External() if name % 2 else core.module.sleep(50)
+        finally:
+            ended.append(("inner", name))
+
+    def stays():
+        yield External()
+
+    t, ended, out = trampoline_of(core, kind), [], False
+    joined_one = t.add(stays())
+    ps = [t.add(outer(name)) for name in range(4)]
+    t.add(stopper(t))
+    t.run()
+    assert [p.state for p in ps] == ["parked"] * 4
+    strike = Strike(number, how)
+    try:
+        with strike:
+            OPERATIONS[operation](t, ps)
+    except KeyboardInterrupt:
+        out = True
+    if strike.where is None:
+        t.close()
+        return None, []
+    wrong = [] if out or KeyboardInterrupt in swallowed else ["it did not come out"]
+    swallowed.clear()
+    if operation != "close":  # what is queued goes on
+        for _ in range(3):
+            t.add(stopper(t))
+            try:
+                t.run()
+            except (KeyError, KeyboardInterrupt, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and "was closed" not in str(error):
+                    wrong.append(error)
+    for _ in range(2):
+        try:
+            t.close()
+        except BaseException as error:
+            wrong.append(error)
+    wrong += [p for p in (joined_one, *ps) if not p.done]
+    if sorted(ended) != [(which, name) for which in ("inner", "outer") for name in range(4)]:
+        wrong.append(ended)
+    if t.running or t.queue or t.pseudothreads():
+        wrong.append((t.running, len(t.queue), t.pseudothreads()))
+    return strike.where, wrong
+
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_outside_of_run(core, operation, kind, how):
+    found, number, where = [], 0, True
+    while where is not None:
+        number += 1
+        where, wrong = struck_outside(core, operation, kind, number, how)
+        if wrong:
+            found.append((number, where, wrong))
+    assert found == []
+
+
+SIGNALS = """
+import random, signal
+
+class Own(core.Trampoline):
+    def schedule(self, coroutine, stack=(), val=None, *exc):
+        return super().schedule(coroutine, stack, val, *exc)
+
+class AtOnce(core.Suspension):
+    def suspend(self, pseudothread):
+        pseudothread.resume(1)
+
+def strike(number, frame):
+    global struck
+    struck += 1
+    raise KeyboardInterrupt
+
+def value(result):
+    yield result
+
+def root():
+    for n in range(20):
+        yield core.module.sleep(0)
+        yield AtOnce()
+        yield (yield core.spawn(value(n)))
+    return "end"
+
+def run(t):  # not in the `try` itself: CPython 3.13 lets Ctrl-C out of one at a loop's jump back
+    signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 1e-3))
+    t.run()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+signal.signal(signal.SIGALRM, strike)
+moments, wrong = random.Random(1), []
+for attempt in range(300):
+    struck, came = 0, 0
+    t = core.Waiting() if attempt % 2 else Own()
+    ps = [t.add(root()) for _ in range(3)]
+    before = -1
+    while came > before:
+        before = came
+        try:
+            run(t)
+        except KeyboardInterrupt:
+            came += 1
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if came < struck or t.running or t.pseudothreads() or not all(p.done for p in ps):
+        wrong.append((attempt, struck, came, ps))
+    t.close()
+print(len(wrong), *wrong[:3])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
+def test_signals_at_random_moments(core):
+    status, out, err = run_script(core, SIGNALS)
+    assert (status, out.split()[0]) == (0, "0"), (out, err)
