@@ -4,11 +4,13 @@ Wherever it strikes it comes out of what was called, nobody is lost and nothing 
 """
 
 import collections
+import gc
 import os
 import signal
 import sys
 
 import pytest
+from coroutines import failing, value
 from wires import run_script
 
 import trampoline
@@ -17,28 +19,30 @@ from trampoline import Suspension, first, gather, timeout
 PACKAGE = os.path.dirname(trampoline.__file__)
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def quiet():
     """Nobody is told of the spawned pseudothreads that nobody joins because it struck who would; what Python swallows is counted."""
-    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: swallowed.append(unraisable.exc_type))
-    swallowed.clear()
+    before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: swallowed.append(unraisable.exc_type)
+    yield
+    gc.collect()
+    sys.unraisablehook = before
 
 
 swallowed = []  # where it strikes the finally of what is let go
 
 
 class Strike:
-    """Raises KeyboardInterrupt at the moment of that number, if `with` lasts so long."""
+    """Raises KeyboardInterrupt at the moment of that number, if it comes so far."""
 
     def __init__(self, number, how):
         self.left, self.how, self.where = number, how, None
 
-    def __enter__(self):
+    def begin(self):
         self.before = sys.gettrace()
         sys.settrace(self.called if self.how == "call" else None)
         sys.setprofile(None if self.how == "call" else self.called)
 
-    def __exit__(self, *_):
+    def end(self):
         sys.setprofile(None)
         sys.settrace(self.before)
 
@@ -75,15 +79,6 @@ class Thrown(Suspension):
         pseudothread.throw(KeyError("thrown"))
 
 
-def value(result):
-    yield result
-
-
-def fails():
-    raise KeyError("failed")
-    yield
-
-
 def resumed(core):
     return (yield AtOnce())
 
@@ -110,7 +105,7 @@ def joined(core):
 
 def joined_an_error(core):
     try:
-        yield (yield core.spawn(fails()))
+        yield (yield core.spawn(failing(KeyError("failed"))))
     except KeyError as error:
         return error.args[0]
 
@@ -155,6 +150,8 @@ def exchanged(core):
 channels = []  # to be closed: the one at the other end may be the one that it struck
 WAYS = [resumed, promptly, thrown, slept, joined, joined_an_error, gathered, raced, limited, too_late, exchanged]
 HOW = ["call", "c_return", "return"]
+if sys.version_info[:2] == (3, 11):  # it leaves a `with` by the wrong door now and then where a profile function raises:
+    HOW = ["call"]  # "'traceback' object is not callable"
 KINDS = ["plain", "overridden", "queue", "profiled"]
 
 
@@ -185,18 +182,21 @@ def trampoline_of(core, kind):
 
 def struck_in(core, way, kind, number, how):
     """Run three of that way. Return where it struck, and what is wrong."""
+    swallowed.clear()
     t, log, out = trampoline_of(core, kind), [], False
     ps = [t.add(root(core, way, name, log)) for name in "abc"]
     strike = Strike(number, how)
     try:
-        with strike:
+        strike.begin()
+        try:
             t.run()
+        finally:
+            strike.end()
     except KeyboardInterrupt:  # whose traceback holds what the frames of ours held that it struck
         out = True
     if strike.where is None:
         return None, []
     wrong = [] if out or KeyboardInterrupt in swallowed else ["it did not come out"]
-    swallowed.clear()
     for _ in range(3):  # whoever joins the one that it struck gets it, too
         try:
             t.run()
@@ -236,7 +236,7 @@ def way_result(core, way):
 def test_in_run(core, way, kind, how):
     found, number, where = [], 0, True
     while where is not None:
-        number += 1
+        number += 5 if kind == "profiled" else 1  # there are so many
         where, wrong = struck_in(core, way, kind, number, how)
         if wrong:
             found.append((number, where, wrong))
@@ -287,6 +287,7 @@ def struck_outside(core, operation, kind, number, how):
     def stays():
         yield External()
 
+    swallowed.clear()
     t, ended, out = trampoline_of(core, kind), [], False
     joined_one = t.add(stays())
     ps = [t.add(outer(name)) for name in range(4)]
@@ -295,15 +296,17 @@ def struck_outside(core, operation, kind, number, how):
     assert [p.state for p in ps] == ["parked"] * 4
     strike = Strike(number, how)
     try:
-        with strike:
+        strike.begin()
+        try:
             OPERATIONS[operation](t, ps)
+        finally:
+            strike.end()
     except KeyboardInterrupt:
         out = True
     if strike.where is None:
         t.close()
         return None, []
     wrong = [] if out or KeyboardInterrupt in swallowed else ["it did not come out"]
-    swallowed.clear()
     if operation != "close":  # what is queued goes on
         for _ in range(3):
             t.add(stopper(t))
