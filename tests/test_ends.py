@@ -10,8 +10,9 @@ import weakref
 
 import pytest
 from conftest import REFERENCE_COUNTS, let_go
+from crowds import ROUNDS, THREADS, at_once
 
-from trampoline import _recipe
+from trampoline import Suspension, _recipe
 
 
 def waits(suspension, log):
@@ -257,3 +258,32 @@ def test_an_entry_lets_go_in_the_order_of_the_recipes_closure(core, of, how):
         t.run()
         assert gone.pop() == "next"
     assert gone == ["value", "outermost", "caller", "innermost"]
+
+
+def test_of_those_that_many_threads_close_none_is_left(core, quick_switches):
+    """Whoever is refused puts nobody back whom another has just taken out."""
+
+    class Parked(Suspension):
+        def suspend(self, pseudothread):
+            pass
+
+    def root():
+        while True:
+            yield Parked()
+
+    def stops():
+        yield t.stop()
+
+    def closes():
+        for p in started:
+            while not p.done:
+                with contextlib.suppress(RuntimeError):  # another is at it
+                    p.close()
+
+    for _ in range(5 * ROUNDS):
+        t = core.Waiting()
+        started = [t.add(root()) for _ in range(30)]
+        t.add(stops())
+        t.run()
+        at_once(*[closes] * THREADS)
+        t.run()  # a Deadlock, if anybody is left

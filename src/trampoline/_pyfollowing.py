@@ -56,12 +56,16 @@ class Following:
             own, state = type(self._queue) is Queue, entry._state
             if state == QUEUED or state == TAKEN and not own:
                 self._put_back(entry, own)
-            elif state in (RUNNING, TAKEN) or state == PARKED and entry not in self._parked and entry not in self._leaving:
+            elif state in (RUNNING, TAKEN) or self._stands_nowhere(entry):
                 entry._end(error, ERROR)
                 state = ENDED
             if state == ENDED and type(entry._joiners) is dict:
                 hand_out(entry)
         self._astray = None
+
+    def _stands_nowhere(self, p):
+        """Return whether Ctrl-C struck when it was parked. Asked for its state last: another thread may resume it meanwhile."""
+        return p not in self._parked and p not in self._leaving and p._state == PARKED
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""

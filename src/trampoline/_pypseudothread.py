@@ -163,7 +163,7 @@ class Pseudothread:
             if mine.begun and self._state == RUNNING:  # near the recursion limit: the rest is closed when close() is called once more
                 self._payload = parked[self] = Suspension()
                 self._state = PARKED
-            elif self._state == PARKED and self not in parked and self not in self._trampoline._leaving:
+            elif mine.taking and not mine.begun and self._state == PARKED and self not in parked:
                 parked[self] = self._payload  # Ctrl-C struck when it was taken out
             if self in closing and closing[self] is mine:
                 del closing[self]
@@ -280,8 +280,10 @@ class Pseudothread:
         """Take it from where it stands, for `close()`: one thread can. It runs then."""
         state, trampoline = self._state, self._trampoline  # asked once: the run loop may be in another thread
         if state == PARKED:
-            held = trampoline._parked.pop(self, None)  # where Ctrl-C strikes now, it is put back
+            closing.taking = True  # where Ctrl-C strikes now, it is put back
+            held = trampoline._parked.pop(self, None)
             if held is None:
+                closing.taking = False  # another thread was quicker
                 raise self._misuse("close")
         else:
             try:
@@ -334,10 +336,10 @@ core_types.add(Pseudothread)
 class _Closing:
     """One `close()`. What it has done is remembered, so that it can go on where Ctrl-C struck."""
 
-    __slots__ = ("begun", "beside", "by_hand", "failure")
+    __slots__ = ("begun", "beside", "by_hand", "failure", "taking")
 
     def __init__(self):
-        self.begun = self.beside = False
+        self.begun = self.beside = self.taking = False
         self.by_hand = self.failure = None  # the failure is that of the last that was closed
 
     def unwind(self, p):
