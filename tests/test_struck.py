@@ -236,7 +236,7 @@ def way_result(core, way):
 def test_in_run(core, way, kind, how):
     found, number, where = [], 0, True
     while where is not None:
-        number += 5 if kind == "profiled" else 1  # there are so many
+        number += {"plain": 1, "profiled": 7}.get(kind, 3)  # there are so many
         where, wrong = struck_in(core, way, kind, number, how)
         if wrong:
             found.append((number, where, wrong))
@@ -335,7 +335,7 @@ def struck_outside(core, operation, kind, number, how):
 def test_outside_of_run(core, operation, kind, how):
     found, number, where = [], 0, True
     while where is not None:
-        number += 1
+        number += {"plain": 1, "profiled": 7}.get(kind, 3)
         where, wrong = struck_outside(core, operation, kind, number, how)
         if wrong:
             found.append((number, where, wrong))
