@@ -344,23 +344,26 @@ class _Closing:
 
     def unwind(self, p):
         """Close what is left of its coroutines, and tell those that wait for its end."""
-        if self.by_hand is None:
-            self.by_hand = Everywhere.used and turns_begin(p._trampoline)
-        while p._state == RUNNING:
-            if p._levels is not None:
-                p._levels._closing = True
-            self.failure = _close(p, self.failure)
-            if p._levels is not None:
-                p._levels.closed()
-            if p._stack:
-                p._top, p._stack = p._stack
-            else:
-                p._end(MISSING, VALUE)
-        if self.by_hand:
-            turns_end(p._trampoline)
-            self.by_hand = False
-        if type(p._joiners) is dict:
-            hand_out(p)
+        try:
+            if self.by_hand is None:
+                self.by_hand = Everywhere.used and turns_begin(p._trampoline)
+            while p._state == RUNNING:
+                if p._levels is not None:
+                    p._levels._closing = True
+                self.failure = _close(p, self.failure)
+                if p._levels is not None:
+                    p._levels.closed()
+                if p._stack:
+                    p._top, p._stack = p._stack
+                else:
+                    p._end(MISSING, VALUE)
+            if self.by_hand:
+                turns_end(p._trampoline)
+                self.by_hand = False
+            if type(p._joiners) is dict:
+                hand_out(p)
+        finally:
+            self = p = None  # the frames of a traceback hold those that called them
 
 
 def _close(p, failure):
