@@ -348,19 +348,18 @@ import random, signal
 class Own(core.Trampoline):
     def schedule(self, coroutine, stack=(), val=None, *exc):
         return super().schedule(coroutine, stack, val, *exc)
-
 class AtOnce(core.Suspension):
     def suspend(self, pseudothread):
         pseudothread.resume(1)
-
 def strike(number, frame):
     global struck
-    struck += 1
-    raise KeyboardInterrupt
-
+    while frame is not None and frame.f_code is not run.__code__:
+        frame = frame.f_back
+    if frame is not None:  # else it comes a moment too late
+        struck += 1
+        raise KeyboardInterrupt
 def value(result):
     yield result
-
 def root():
     for n in range(20):
         yield core.module.sleep(0)
@@ -371,7 +370,6 @@ def root():
 def run(t):  # not in the `try` itself: CPython 3.13 lets Ctrl-C out of one at a loop's jump back
     signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 1e-3))
     t.run()
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 signal.signal(signal.SIGALRM, strike)
 moments, wrong = random.Random(1), []
@@ -397,4 +395,4 @@ print(len(wrong), *wrong[:3])
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
 def test_signals_at_random_moments(core):
     status, out, err = run_script(core, SIGNALS)
-    assert (status, out.split()[0]) == (0, "0"), (out, err)
+    assert (status, out.split()[:1]) == (0, ["0"]), (out, err)
