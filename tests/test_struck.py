@@ -4,12 +4,12 @@ It comes out of what was called, nobody is lost and nothing is done twice: whoev
 """
 
 import collections
-import gc
 import os
 import signal
 import sys
 
 import pytest
+from conftest import collect
 from coroutines import failing, value
 from wires import run_script
 
@@ -24,7 +24,7 @@ def quiet():
     """Nobody is told of the spawned pseudothreads that nobody joins because it struck who would; what Python swallows is counted."""
     before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: swallowed.append(unraisable.exc_type)
     yield
-    gc.collect()
+    collect()
     sys.unraisablehook = before
 
 
