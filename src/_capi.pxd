@@ -171,7 +171,7 @@ cdef extern from *:
 
 cdef extern from "_guard.h":
     bint CT_FREE_THREADED
-    int CT_LEAVING  # the state of a pseudothread that somebody is just resuming
+    int CT_LEAVING
     int ct_throws, ct_beside
     void ct_yield() noexcept
     void ct_lock(PyObject*) noexcept

@@ -100,9 +100,9 @@ cdef class Pseudothread:
             return
         goes_beside(t)
         ct_lock(<PyObject*>t)
-        while CT_FREE_THREADED and self.state == CT_LEAVING:  # another thread is resuming it
+        while self.state == CT_LEAVING:  # somebody is resuming it
             ct_unlock(<PyObject*>t)
-            if ct_throws:
+            if not CT_FREE_THREADED or ct_throws:
                 leave(came_back(t, refuse(self, "close")))
             ct_yield()
             ct_lock(<PyObject*>t)
