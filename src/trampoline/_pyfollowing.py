@@ -253,6 +253,7 @@ class Following:
         finally:
             if handing:
                 self._not_taken(p, coroutine, stack, failed, turned)
+            p = value = coroutine = stack = None  # the frames of a traceback hold those that called them
 
     def _not_taken(self, p, coroutine, stack, failed, turned=True):
         """End `p` if an overridden `schedule` did not pass on its continuation, but another coroutine or stack, if anything."""

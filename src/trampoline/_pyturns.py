@@ -314,7 +314,7 @@ class Turns(Following):
                         if handing:
                             self._held = (let_go, value)
                             self._not_taken(p, top, stack, failed)
-                    if p._state or not self._alone or not entries:
+                    if p._state or not self._alone or not entries or self._held is not None:
                         if self._held is None:
                             self._held = (let_go, value)
                         return None
