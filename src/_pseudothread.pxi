@@ -19,8 +19,7 @@ cdef class Pseudothread:
     def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def __dealloc__(self):
         if self.levels != NULL:

@@ -15,8 +15,8 @@ from trampoline._base import (
     line_of,
     misuse,
     name_of,
-    no_copy,
     no_result,
+    not_copied,
     place_of,
     promptly,
     yield_itself,
@@ -70,8 +70,7 @@ class Pseudothread:
     def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def __call__(self):
         """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
