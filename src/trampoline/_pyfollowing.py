@@ -38,12 +38,10 @@ class Following:
     def _elsewhere(self):
         """Whether a turn by hand or a close() is going on in another thread, and none in this."""
         beside = self._beside.copy()
-        return bool(beside) and get_ident() not in beside
+        return bool(beside) and get_ident() not in beside.values()
 
     def _came_back(self):
         """One of these is over: whoever waits looks again at what he waits for."""
-        if get_ident() in self._beside.copy():  # else Ctrl-C has struck before it was noted
-            self._beside.remove(get_ident())
         waker = self._waker_
         if waker is not None:
             waker()

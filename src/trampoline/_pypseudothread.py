@@ -79,12 +79,12 @@ class Pseudothread:
         """
         if self._state != TAKEN:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
-        trampoline, error = self._trampoline, None
+        trampoline, here, turn, error = self._trampoline, get_ident(), object(), None
         held, current = trampoline._held, trampoline._current
-        by_hand = Everywhere.used and turns_begin(trampoline)
-        mine = trampoline._thread in (None, get_ident())
-        trampoline._beside.append(get_ident())
+        mine, by_hand = trampoline._thread in (None, here), False
         try:
+            trampoline._beside[turn] = here
+            by_hand = Everywhere.used and turns_begin(trampoline)
             if mine:  # else whose turn it is there is not this one
                 trampoline._current = self
             if trampoline._advance(self, None, None, None) is None:
@@ -94,9 +94,16 @@ class Pseudothread:
             error = self._payload
             context = get_context(error)
             raise error
+        except BaseException as raised:
+            if raised is not error and self._state in (RUNNING, PARKED):  # as where Ctrl-C strikes in run()
+                trampoline._astray = self, raised
+                trampoline._recover()
+            raise
         finally:
             if mine:
                 trampoline._held, trampoline._current = held, current
+            if turn in trampoline._beside:
+                del trampoline._beside[turn]  # no call, behind which Ctrl-C could strike
             trampoline._came_back()
             if by_hand:
                 turns_end(trampoline)
@@ -135,8 +142,7 @@ class Pseudothread:
         try:
             if closing.setdefault(self, mine) is not mine:  # one step, even for two threads
                 raise self._misuse("close")
-            mine.beside = True
-            self._trampoline._beside.append(get_ident())
+            self._trampoline._beside[mine] = get_ident()
             if self._state == ENDED:  # another thread was quicker
                 return
             try:
@@ -166,7 +172,8 @@ class Pseudothread:
                 parked[self] = self._payload  # Ctrl-C struck when it was taken out
             if self in closing and closing[self] is mine:
                 del closing[self]
-            if mine.beside:
+            if mine in self._trampoline._beside:
+                del self._trampoline._beside[mine]
                 self._trampoline._came_back()
             self = mine = failure = None  # the traceback holds this frame
 
@@ -335,10 +342,10 @@ core_types.add(Pseudothread)
 class _Closing:
     """One `close()`. What it has done is remembered, so that it can go on where Ctrl-C struck."""
 
-    __slots__ = ("begun", "beside", "by_hand", "failure", "taking")
+    __slots__ = ("begun", "by_hand", "failure", "taking")
 
     def __init__(self):
-        self.begun = self.beside = self.taking = False
+        self.begun = self.taking = False
         self.by_hand = self.failure = None  # the failure is that of the last that was closed
 
     def unwind(self, p):

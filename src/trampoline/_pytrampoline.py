@@ -73,7 +73,7 @@ class BaseTrampoline(Turns):
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
-        self._beside = []  # the thread of each turn by hand, and of each close(), that is going on
+        self._beside = {}  # each turn by hand, and each close(), that is going on, and its thread
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
@@ -155,8 +155,8 @@ class BaseTrampoline(Turns):
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
-        self._handing.append(p)
         try:
+            self._handing.append(p)
             returned = self.schedule(coroutine)
         finally:
             self._unhand(p)
