@@ -361,3 +361,49 @@ except KeyboardInterrupt:
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
 def test_ctrl_c_among_callables_without_bytecode(core):
     assert run_script(core, NO_BYTECODE) in [(0, "1 False\n", ""), (0, "0 False\n", "")]
+
+
+@pytest.mark.parametrize("act", ["_wake", "_claim"], ids=["resumes", "closes"])
+def test_a_suspend_that_fails_while_another_thread(core, act):
+    """Who was resumed gets its error at the yield, and out of run() it comes where there is nobody any more.
+
+    The core in Python took the value that the other thread had for an error, and threw that; or let it run while it was closed.
+    """
+    taken_out, failed = threading.Event(), threading.Event()
+
+    def interfere(p):
+        def stands_still(frame, event, what):
+            if event == "c_return" and what.__name__ == "pop" and frame.f_code.co_name == act:
+                taken_out.set()
+                failed.wait(10)
+
+        sys.setprofile(stands_still)
+        try:
+            p.resume("resumed") if act == "_wake" else p.close()
+        finally:
+            sys.setprofile(None)
+            taken_out.set()  # where the core is in C nothing stands still
+
+    class Fails(core.Suspension):
+        def suspend(self, pseudothread):
+            self.thread, self.errors = in_thread(lambda: interfere(pseudothread))
+            taken_out.wait(10)
+            raise KeyError("mine")
+
+    def root():
+        try:
+            yield suspension
+        except (KeyError, GeneratorExit) as error:
+            got.append(type(error))
+
+    got, suspension, t = [], Fails(), core.Trampoline()
+    p = t.add(root())
+    with pytest.raises(KeyError) if act == "_claim" else contextlib.nullcontext():
+        t.run()
+    failed.set()
+    suspension.thread.join(10)
+    t.run()
+    assert suspension.errors == []
+    assert p.done
+    assert got == [KeyError if act == "_wake" else GeneratorExit]
+    assert not t.queue

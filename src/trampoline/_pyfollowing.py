@@ -62,8 +62,8 @@ class Following:
         self._astray = None
 
     def _stands_nowhere(self, p):
-        """Return whether Ctrl-C struck when it was parked. Asked for its state last: another thread may resume it meanwhile."""
-        return p not in self._parked and p not in self._leaving and p._state == PARKED
+        """Return whether Ctrl-C struck when it was parked. Asked for its state last: another thread may resume or close it meanwhile."""
+        return p not in self._parked and p not in self._leaving and p not in self._closing and p._state == PARKED
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
@@ -142,8 +142,11 @@ class Following:
             if suspension is None:
                 return None
             prompt = p._special & PROMPTLY
-            p._payload = (value, suspension) if prompt and not special else value
-            p._special, p._state = p._special & ~PROMPTLY | special if special else p._special, LEAVING
+            if special:
+                p._payload, p._special = value, p._special & ~PROMPTLY | special
+            elif not p._special & THROWING:  # else its suspend() has failed, in another thread, since it was taken out: it gets that error
+                p._payload = (value, suspension) if prompt else value
+            p._state = LEAVING
             if self._outside:
                 self._outside.discard(p)
             if p._levels is not None:
@@ -177,8 +180,8 @@ class Following:
                         waker()
                 else:
                     self._continue(p, first, suspension if wanted is None else None, prompt)
-            elif suspension is None and p._state == PARKED and p not in parked and leaving.count(p) == 1:
-                parked[p] = p._payload
+            elif p._state == PARKED and p not in parked and leaving.count(p) == 1:
+                p._payload = parked[p] = p._payload if suspension is None else suspension
             raise
         finally:
             leaving.remove(p)
@@ -313,7 +316,10 @@ class Following:
         try:
             if p._state == ENDED:
                 raise error
-            parked = self._parked.pop(p, None) is not None or p._state == PARKED and p not in self._leaving
+            parked = self._parked.pop(p, None) is not None
+            if not parked and p in self._closing and p not in self._leaving:  # another thread has taken it out, to close it
+                raise error
+            parked = parked or self._stands_nowhere(p)
             self._outside.discard(p)
             if parked and p._levels is not None:
                 p._levels.woken()
