@@ -174,17 +174,14 @@ cdef class BaseTrampoline:
         if exc:
             val = exception_of("schedule()", val, *exc)
         cdef Pseudothread p = handed(self, coroutine, stack)
-        cdef bint was_handed = p is not None
+        cdef bint was_handed = p is not None and takes_back(self, p)
         if was_handed:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
             p = make(self, coroutine, stack if stack else None)
             note_name(p, root(p) if stack else coroutine)
-        if exc:
-            p.special |= THROWING
-        Py_INCREF(val)
-        p.value = <PyObject*>val
+        give_next(self, p, val, len(exc) > 0)
         append(self, p, was_handed)
         return p
 

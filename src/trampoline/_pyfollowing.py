@@ -275,7 +275,7 @@ class Following:
 
     def _handed(self, coroutine, stack):
         """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-        for p in self._handing:
+        for p in self._handing.copy():  # other threads show some, too
             if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
                 return p
         return None
