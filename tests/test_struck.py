@@ -337,7 +337,7 @@ def struck_outside(core, operation, kind, number, how):
         except BaseException as error:
             wrong.append(error)
     wrong += [p for p in (joined_one, *ps) if not p.done]
-    if operation == "turns by hand" and kind == "profiled":  # the error that one keeps may hold a frame of ours with its coroutine
+    if operation == "turns by hand":  # the error that one keeps may hold a frame of ours with its coroutine
         ps, p = [], None
         collect()
     if sorted(ended) != [(which, name) for which in ("inner", "outer") for name in range(4)]:
