@@ -178,7 +178,6 @@ class Pseudothread:
             if mine in self._trampoline._beside:
                 del self._trampoline._beside[mine]
                 self._trampoline._came_back()
-                self._trampoline._came_back()
             self = mine = failure = None  # the traceback holds this frame
 
     @property
