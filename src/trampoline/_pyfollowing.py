@@ -183,7 +183,8 @@ class Following:
                 parked[p] = p._payload
             raise
         finally:
-            leaving.remove(p)
+            if p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
+                leaving.remove(p)
 
     def _continue(self, p, first=False, parked_for=None, promptly=0):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
