@@ -184,7 +184,8 @@ class Following:
                 p._payload = parked[p] = p._payload if suspension is None else suspension
             raise
         finally:
-            leaving.remove(p)
+            if p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
+                leaving.remove(p)
 
     def _continue(self, p, first=False, parked_for=None, promptly=0):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
