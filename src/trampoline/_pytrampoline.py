@@ -177,8 +177,8 @@ class BaseTrampoline(Turns):
             val = exception_of("schedule()", val, *exc)
         elif handing:
             p = handing[0]
-            plain = self._waker_ is None and not p._special & THROWING and type(self._queue) is Queue
-            if plain and p._top is coroutine and p._stack is stack and p._state == TAKEN:
+            own = p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue
+            if own and p._state is TAKEN and not p._special:
                 p._payload, p._state = val, QUEUED
                 self._queue._entries.append(p)
                 del handing[0]
