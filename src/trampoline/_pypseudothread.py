@@ -165,8 +165,11 @@ class Pseudothread:
                 self._state = PARKED
             elif mine.taking and not mine.begun and self._state == PARKED and self not in parked:
                 parked[self] = self._payload  # Ctrl-C struck when it was taken out
-            if self in closing and closing[self] is mine:
-                del closing[self]
+            try:  # no call, behind which Ctrl-C could strike
+                if closing[self] is mine:
+                    del closing[self]
+            except KeyError:  # it is another thread's, which was refused or has ended it meanwhile
+                pass
             if mine.beside:
                 self._trampoline._came_back()
             self = mine = failure = None  # the traceback holds this frame
