@@ -181,6 +181,7 @@ cdef extern from "_guard.h":
     PyObject* ct_pointer "ct_load"(PyObject**) noexcept
     void ct_set_size "ct_store"(size_t*, size_t) noexcept
     void ct_set_flag "ct_store"(bint*, bint) noexcept
+    void ct_set_pointer "ct_store"(PyObject**, PyObject*) noexcept
     void ct_count(int*, int) noexcept
     PyObject* ct_swap(PyObject**, PyObject*) noexcept
     void ct_put(PyObject**, PyObject*) noexcept

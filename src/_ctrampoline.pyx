@@ -226,7 +226,7 @@ cdef class BaseTrampoline:
 
     @property
     def _running(self):
-        return self.running
+        return ct_flag(&self.running)
 
     @_running.setter
     def _running(self, value):

@@ -72,7 +72,7 @@ cdef bint stands_in_queue(BaseTrampoline t, Pseudothread p, PyObject** failure) 
 
 cdef inline PyObject* wake_up(BaseTrampoline t) noexcept:
     """Have `_wait()` end, if it waits. Return an error or NULL."""
-    return call_waker(t) if <PyObject*>t.waker != Py_None else NULL
+    return call_waker(t) if CT_FREE_THREADED or <PyObject*>t.waker != Py_None else NULL  # there the lock is taken first
 
 
 cdef inline PyObject* waker_of(BaseTrampoline t) noexcept:
