@@ -66,7 +66,8 @@ for depth in range(100, 245):
     try:
         deep(depth, lambda: acts[{act!r}](t, waiter, worker))
     except Exception as error:
-        if type(error).__name__ not in ("RecursionError", "ExceptionGroup", "StopIteration"):
+        known = "RecursionError", "ExceptionGroup", "StopIteration"
+        if type(error).__name__ not in known and "couldn't record exception context" not in str(error):  # as PyPy says at its limit
             raise
     if t.running:
         print(depth, "it is said to run")

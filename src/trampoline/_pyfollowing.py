@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _thread import get_ident
 
 from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
@@ -27,6 +28,8 @@ from trampoline._pyresume import (
 )
 from trampoline._pytogether import Spawning, hand_out, join
 from trampoline._traces import as_thrown
+
+_ON_PYPY = sys.implementation.name == "pypy"
 
 
 class Following:
@@ -205,8 +208,9 @@ class Following:
     def _refused(self, p, turned, parked_for=None, promptly=0):
         """Park or end `p`, which the queue failed to take: that error goes on, whatever else fails."""
         try:
-            if self._stands_in_queue(p):
+            if self._stands_in_queue(p) or p._state != TAKEN:
                 return
+            p._state = RUNNING  # as in `_not_taken()`
             if parked_for is not None:
                 self._park_again(p, parked_for, promptly)
             else:
@@ -260,6 +264,7 @@ class Following:
     def _not_taken(self, p, coroutine, stack, failed, turned=True):
         """End `p` if an overridden `schedule` did not pass on its continuation, but another coroutine or stack, if anything."""
         if self._unhand(p) and p._state == TAKEN:
+            p._state = RUNNING  # with no jump between these two: close() in another thread is refused, or was quicker
             try:
                 self._end_unqueued(p, coroutine, stack, turned)
             except Exception:
@@ -296,9 +301,9 @@ class Following:
         interrupted = p._interrupted
         if interrupted:
             p._interrupted = False
-        p._payload, p._state = suspension, PARKED
-        self._parked[p] = suspension
-        try:
+        try:  # from here on, as in PyPy Ctrl-C can strike between any two lines
+            p._payload, p._state = suspension, PARKED
+            self._parked[p] = suspension
             if p._levels is not None:
                 p._levels.parked(p)
             error = None
@@ -320,7 +325,7 @@ class Following:
             parked = self._parked.pop(p, None) is not None
             if not parked and p in self._closing and p not in self._leaving:  # another thread has taken it out, to close it
                 raise error
-            parked = parked or self._stands_nowhere(p)
+            parked = parked or self._stands_nowhere(p) or _ON_PYPY and p._state == RUNNING
             self._outside.discard(p)
             if parked and p._levels is not None:
                 p._levels.woken()
