@@ -7,14 +7,13 @@ come or the half of the heap is of that kind: nearly every deadline of a `timeou
 
 from __future__ import annotations
 
-from _thread import RLock
-from functools import wraps
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import FREE_THREADED, Suspension, checked, not_copied, resumed
+from trampoline._base import Suspension, checked, not_copied, resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
+from trampoline._steps import in_one_step, lock_of_steps
 
 _MANY = 100  # cancelled deadlines that may lie about
 
@@ -70,17 +69,6 @@ class Deadline:
         return self
 
 
-def _in_one_step(method):
-    """Return a method of Timers that is one step to all other threads, as some are that make turns by hand."""
-
-    @wraps(method)
-    def locked(self, *args):
-        with self._lock:
-            return method(self, *args)
-
-    return locked if FREE_THREADED else method
-
-
 class Timers:
     """The deadlines of one clock. `virtual` says whether that jumps: whether it has a `jump(when)`."""
 
@@ -90,7 +78,7 @@ class Timers:
         self = object.__new__(cls)
         self.clock, self.virtual = clock, hasattr(clock, "jump")
         self.alone = True  # whether no reactor is in use
-        self._heap, self._numbers, self._lock = [], count(), RLock() if FREE_THREADED else None
+        self._heap, self._numbers, self._lock = [], count(), lock_of_steps()
         self._live = set()  # the deadlines in the heap that are not cancelled: to add and to discard is one step, even for two threads
         return self
 
@@ -106,7 +94,7 @@ class Timers:
         self._add(deadline)
         return deadline
 
-    @_in_one_step
+    @in_one_step
     def _add(self, deadline):
         cancelled = len(self._heap) - len(self._live)
         if cancelled > _MANY and cancelled > len(self._heap) // 2:
@@ -156,7 +144,7 @@ class Timers:
         self.fire()
         return True
 
-    @_in_one_step
+    @in_one_step
     def clear(self):
         """Forget all deadlines."""
         heap, self._heap, self._live = self._heap, [], set()
@@ -166,7 +154,7 @@ class Timers:
     def __len__(self):
         return len(self._live)
 
-    @_in_one_step
+    @in_one_step
     def _next(self):
         """Return the first deadline that is not cancelled, or None."""
         while self._heap and self._heap[0][2].ready is None:

@@ -28,6 +28,7 @@ from trampoline._base import describe
 from trampoline._core import core
 from trampoline._descriptors import MOST, Watched, forgetting, identity_of, is_closed, number_of, referring
 from trampoline._pollers import Asleep, Selectors, knocked_pair
+from trampoline._steps import in_one_step, lock_of_steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Reactor:
 
     # The core in C does what its methods do where it is of this very class; and nobody can have changed it, as it takes no attributes.
     __slots__ = (
-        "__weakref__", "_all_at", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_read", "_round", "_selector", "_sweep_at",
-        "_timers", "_unknown", "_vain", "_waits", "_write", "clock",
+        "__weakref__", "_all_at", "_door", "_due", "_epoll", "_files", "_forget", "_knocker", "_lock", "_read", "_round", "_selector",
+        "_sweep_at", "_timers", "_unknown", "_vain", "_waits", "_write", "clock",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float] = monotonic, *, _timers: core.Timers | None = None) -> None:
@@ -63,7 +64,7 @@ class Reactor:
         self._files: dict[int, Watched] = {}
         self._round: list[Watched] = []  # of them, those at which it is still to be looked
         self._sweep_at = self._all_at = -math.inf  # when to look for closed ones, and when at all of them
-        self._waits = 0  # how many wait for a file
+        self._waits, self._lock = 0, lock_of_steps()  # how many wait for a file; another thread may unwatch()
         self._due: list[Ready] = []  # whose file was closed
         self._vain = self._unknown = 0
         self._open()
@@ -75,6 +76,7 @@ class Reactor:
         """Whether a file or a deadline is waited for: if not, only a knock ends `poll()`."""
         return self._waits > 0 or len(self._timers) > 0 or bool(self._due)
 
+    @in_one_step
     def watch(self, file: Any, writing: bool, ready: Ready) -> Watched:
         """Have `ready()` called once, by `dispatch()`, when `file` can be read (if `writing`, written). Return a handle for `unwatch()`.
 
@@ -103,6 +105,7 @@ class Reactor:
         self._waits += 1
         return watched
 
+    @in_one_step
     def unwatch(self, watched: Watched, writing: bool) -> None:
         """Forget who waits for that. Nothing happens if nobody does. From any thread, for `throw()` is."""
         if (watched.writing if writing else watched.reading) is None:
@@ -172,6 +175,7 @@ class Reactor:
         else:  # the same, where another file has its number
             self._renew()
 
+    @in_one_step
     def _tell(self, fd: int, event: int) -> bool:
         """Call who waits for what has happened there. Return whether that was in vain, as nobody let it be known that there is no more."""
         watched, vain = self._files.get(fd), True
@@ -224,9 +228,8 @@ class Reactor:
         self._files.clear()
         self._round.clear()
         self._timers.clear()
-        self._timers.alone = True
         self._due.clear()
-        self._waits = 0
+        self._timers.alone, self._waits = True, 0
 
     def __del__(self) -> None:
         if hasattr(self, "_knocker"):
@@ -309,6 +312,7 @@ class Reactor:
         """Forget a file that was closed, and have who waits for it told."""
         self._let_go(watched, "_gone")
 
+    @in_one_step
     def _let_go(self, watched: Watched, call: str) -> None:
         if self._files.get(watched.fd) is watched:
             del self._files[watched.fd]
@@ -355,7 +359,7 @@ class Reactor:
 
     def _renew(self) -> None:
         """Register anew what is waited for. After a fork, in the child: the parent's registrations are not ours to change."""
-        self._vain = self._unknown = 0
+        self._vain, self._unknown, self._lock = 0, 0, lock_of_steps()
         self._selector.close()
         self._door.close()
         self._knocker.close()
