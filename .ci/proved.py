@@ -11,7 +11,7 @@ from pathlib import Path
 from common import TOP
 
 RESULTS = TOP / "docs" / "results" / "proof.md"
-NAMES = ["asan", "refleaks", "valgrind", "nomemory", "random", "fuzz", "soak", "coverage"]
+NAMES = ["asan", "tsan", "refleaks", "valgrind", "nomemory", "random", "fuzz", "soak", "coverage"]
 HEAD = """# What was proved of the core in C
 
 The last results of `.ci/proof NAME`, which writes this page; nothing here is written by hand. What each does, and what is known of what it
@@ -22,8 +22,9 @@ shows, is in [internals.md](../internals.md#how-it-is-proved).
 """
 VERSIONS = re.compile(r"^(CPython [0-9].*|gcc .*|valgrind-.*)$", re.M)
 TOLD = re.compile(
-    r"^=* ?(.* passed.* in .*?s\b|.* failed.* in .*?s\b|[0-9]+ tests leave references behind|[0-9]+ programs, .* faults|[0-9]+ rounds? .*"
-    r"|Done [0-9]+ runs in .*|after the first tenth:.*|at the end, .*|\.[a-z, .]+: .* lines, .* %|[0-9]+ uncovered .*)(?: \(.*\))? ?=*$",
+    r"^=* ?(.* passed.* in .*?s\b|.* failed.* in .*?s\b|[0-9]+ reports of races .*|[0-9]+ tests leave references behind"
+    r"|[0-9]+ programs, .* faults|[0-9]+ rounds? .*|Done [0-9]+ runs in .*|after the first tenth:.*|at the end, .*"
+    r"|\.[a-z, .]+: .* lines, .* %|[0-9]+ uncovered .*)(?: \(.*\))? ?=*$",
     re.M,
 )
 

@@ -171,7 +171,7 @@ cdef extern from *:
 
 cdef extern from "_guard.h":
     bint CT_FREE_THREADED
-    int CT_LEAVING  # the state of a pseudothread that somebody is just resuming
+    int CT_LEAVING
     int ct_throws, ct_beside
     void ct_yield() noexcept
     void ct_lock(PyObject*) noexcept
@@ -181,6 +181,7 @@ cdef extern from "_guard.h":
     PyObject* ct_pointer "ct_load"(PyObject**) noexcept
     void ct_set_size "ct_store"(size_t*, size_t) noexcept
     void ct_set_flag "ct_store"(bint*, bint) noexcept
+    void ct_set_pointer "ct_store"(PyObject**, PyObject*) noexcept
     void ct_count(int*, int) noexcept
     PyObject* ct_swap(PyObject**, PyObject*) noexcept
     void ct_put(PyObject**, PyObject*) noexcept

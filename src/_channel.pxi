@@ -75,8 +75,7 @@ cdef class Channel:
             raise MemoryError
         return give(made)
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def __repr__(self):
         return tell_channel(self, self.items.count, waiting_at(self, self.putters), waiting_at(self, self.getters))

@@ -145,7 +145,9 @@ cdef void leave_run(BaseTrampoline t) noexcept:
     """Its collector has done with it, for now."""
     cdef PyObject* collector = <PyObject*>t.collecting
     cdef long long now
-    if t.entered_in and t.entered_in == (<Collector>collector).epoch and (<Collector>collector).inside:
+    if not t.entered_in:  # threads that close without a collector come here at once, and write nothing
+        return
+    if t.entered_in == (<Collector>collector).epoch and (<Collector>collector).inside:
         now = read_clock(collector)
         charge(collector, now)
         (<Collector>collector).account = t.outer

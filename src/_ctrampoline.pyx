@@ -28,7 +28,7 @@ from types import CodeType, GenericAlias
 
 from trampoline._base import Suspension, TailCall, code_of, core_types, describe, end_of_call, has_begun
 from trampoline._base import ignored_exit, is_coroutine, kinds as _kinds, line_of, meaning_of, misuse, name_of, no_copy
-from trampoline._base import no_coroutine, no_entry, no_result, own_name_of, place_of, yield_itself
+from trampoline._base import no_coroutine, no_entry, no_result, not_copied, own_name_of, place_of, yield_itself
 from trampoline._errors import exception_of, without_frames
 from trampoline._traces import MANY_LEVELS as many_levels, as_thrown, note_on, shorten
 from trampoline._waited import cannot_join, closed_channel, counted, in_two_threads, runs_already, tell_channel, wrong_size
@@ -124,8 +124,7 @@ cdef class BaseTrampoline:
     def queue(self):
         raise AttributeError("a trampoline has a queue always: replace it, or clear() it")
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def add(self, coroutine, *, name=None, context=None):
         """Queue `coroutine` as the root of a new pseudothread, which is returned. From any thread.
@@ -175,17 +174,14 @@ cdef class BaseTrampoline:
         if exc:
             val = exception_of("schedule()", val, *exc)
         cdef Pseudothread p = handed(self, coroutine, stack)
-        cdef bint was_handed = p is not None
+        cdef bint was_handed = p is not None and takes_back(self, p)
         if was_handed:
             unhand(self, p)
         else:
             check_stack(coroutine, stack)
             p = make(self, coroutine, stack if stack else None)
             note_name(p, root(p) if stack else coroutine)
-        if exc:
-            p.special |= THROWING
-        Py_INCREF(val)
-        p.value = <PyObject*>val
+        give_next(self, p, val, len(exc) > 0)
         append(self, p, was_handed)
         return p
 
@@ -230,7 +226,7 @@ cdef class BaseTrampoline:
 
     @property
     def _running(self):
-        return self.running
+        return ct_flag(&self.running)
 
     @_running.setter
     def _running(self, value):

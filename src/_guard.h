@@ -4,6 +4,8 @@ A lock is the one that each object of that CPython has. What is done under one c
 nobody waits for another who waits for him, and what stands between `ct_lock` and `ct_unlock` is one step to all others. docs/internals.md
 says what is guarded by which. */
 
+#define CT_LEAVING 5  /* the state of a pseudothread that somebody is just resuming; the others are in `_ctrampoline.pxd` */
+
 /* A function of the hot path: setup.py has few others inlined. */
 #ifdef __GNUC__
 #define CT_HOT static inline __attribute__((always_inline))
@@ -35,8 +37,6 @@ says what is guarded by which. */
 #endif
 #define ct_put(place, new) Py_XDECREF(ct_swap(place, new))
 
-#define CT_LEAVING 5
-
 /* How many throws this thread is in the midst of: it must not wait for itself. */
 static CT_EACH_THREAD int ct_throws;
 
@@ -50,7 +50,6 @@ static void ct_yield(void) {
     Py_END_ALLOW_THREADS
 }
 #else
-#define CT_LEAVING 1  /* TAKEN */
 #define ct_yield() ((void)0)
 static int ct_throws;
 #define CT_FREE_THREADED 0

@@ -13,6 +13,29 @@ cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
     return p
 
 
+cdef bint takes_back(BaseTrampoline t, Pseudothread p) noexcept:
+    """Have nobody close it, which was shown to an overridden `schedule`, any more. Return False if another thread has just done so."""
+    ct_lock(<PyObject*>t)
+    cdef bint good = p.state == TAKEN
+    if good:
+        p.state = <char>CT_LEAVING
+    ct_unlock(<PyObject*>t)
+    return good
+
+
+cdef void give_next(BaseTrampoline t, Pseudothread p, value, bint throwing) noexcept:
+    """Have it be sent `value`, or thrown. One whose suspend() has failed meanwhile, in another thread, gets the error of that."""
+    cdef PyObject* old = NULL
+    ct_lock(<PyObject*>t)
+    if throwing or not p.special & THROWING:
+        Py_INCREF(value)
+        old, p.value = p.value, <PyObject*>value
+    if throwing:
+        p.special |= THROWING
+    ct_unlock(<PyObject*>t)
+    Py_XDECREF(old)
+
+
 cdef append(BaseTrampoline t, Pseudothread p, bint was_handed):
     """Queue it. If that fails, whoever showed it to an overridden `schedule`, from whom it `was_handed`, sees that nobody has taken it."""
     cdef PyObject* failure = queue_up(t, p, False)

@@ -129,7 +129,7 @@ cdef inline bint link(BaseTrampoline t, Pseudothread p) noexcept:
     Py_INCREF(p)
     p.near[0], p.near[1] = t.last_parked, NULL
     if t.last_parked == NULL:
-        t.first_parked = <PyObject*>p
+        ct_set_pointer(&t.first_parked, <PyObject*>p)
     else:
         (<Pseudothread>t.last_parked).near[1] = <PyObject*>p
     t.last_parked = <PyObject*>p
@@ -139,7 +139,7 @@ cdef inline bint link(BaseTrampoline t, Pseudothread p) noexcept:
 cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
     """Take it out. The caller locks, and takes over the reference that the list had."""
     if p.near[0] == NULL:
-        t.first_parked = p.near[1]
+        ct_set_pointer(&t.first_parked, p.near[1])
     else:
         (<Pseudothread>p.near[0]).near[1] = p.near[1]
     if p.near[1] == NULL:

@@ -72,7 +72,7 @@ cdef bint stands_in_queue(BaseTrampoline t, Pseudothread p, PyObject** failure) 
 
 cdef inline PyObject* wake_up(BaseTrampoline t) noexcept:
     """Have `_wait()` end, if it waits. Return an error or NULL."""
-    return call_waker(t) if <PyObject*>t.waker != Py_None else NULL
+    return call_waker(t) if CT_FREE_THREADED or <PyObject*>t.waker != Py_None else NULL  # there the lock is taken first
 
 
 cdef inline PyObject* waker_of(BaseTrampoline t) noexcept:
@@ -96,15 +96,11 @@ cdef PyObject* call_waker(BaseTrampoline t) noexcept:
 cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     """Show the continuation of `p` to the overridden `schedule`. Return an error or NULL."""
     cdef PyObject* top = p.top
-    cdef PyObject* value = p.value
+    cdef PyObject* value
     cdef PyObject* traceback
     cdef PyObject* returned
-    cdef bint throwing = (p.special & THROWING) != 0
-    cdef bint turned = p.state == RUNNING  # else somebody resumed it
-    if p.special & PROMPTLY:  # it cannot be taken back from whoever is shown it
-        value = without_pair(p)
-    p.state = TAKEN
     cdef PyObject* failure = NULL
+    cdef bint turned = p.state == RUNNING  # else somebody resumed it
     stack = ()
     try:
         stack = nest(p)
@@ -112,12 +108,19 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     except BaseException as error:
         Py_INCREF(error)
         failure = <PyObject*>error
+    ct_lock(<PyObject*>t)
+    p.state = TAKEN  # from now on another thread may close it
     if failure != NULL:
+        ct_unlock(<PyObject*>t)
         return end_unqueued(t, p, turned, failure)
-    if p.special & OWED:
-        value = owed(value)
-    p.value, p.special = NULL, p.special & ~(THROWING | OWED)
+    cdef bint throwing = (p.special & THROWING) != 0, owing = (p.special & OWED) != 0, promptly = (p.special & PROMPTLY) != 0
+    value, p.value, p.special = p.value, NULL, p.special & ~(THROWING | OWED | PROMPTLY)
     Py_INCREF(<object>top)
+    ct_unlock(<PyObject*>t)
+    if owing:
+        value = owed(value)
+    elif promptly:  # it cannot be taken back from whoever is shown it
+        value = without_pair(value)
     if not throwing:
         returned = PyObject_CallMethodObjArgs(
             <PyObject*>t, <PyObject*>word_schedule, top, <PyObject*>stack, value if value != NULL else Py_None, NULL)
@@ -141,7 +144,12 @@ cdef PyObject* end_unqueued(BaseTrampoline t, Pseudothread p, bint turned, PyObj
     cdef PyObject* other
     cdef unsigned int level, depth
     cdef bint good
-    if p.state != TAKEN:
+    ct_lock(<PyObject*>t)
+    cdef bint ours = p.state == TAKEN
+    if ours:
+        p.state = RUNNING  # no turn can be made of it any more
+    ct_unlock(<PyObject*>t)
+    if not ours:
         return failure
     try:
         nest(p)
@@ -158,7 +166,6 @@ cdef PyObject* end_unqueued(BaseTrampoline t, Pseudothread p, bint turned, PyObj
     value, p.value = p.value, NULL
     depth, p.depth = p.depth, 0
     p.linked = None
-    p.state = RUNNING  # no turn can be made of it any more
     ct_unlock(<PyObject*>t)
     for level in range(depth):
         Py_DECREF(<object>p.callers[level])
@@ -191,14 +198,12 @@ cdef PyObject* park_again(BaseTrampoline t, Pseudothread p, PyObject* suspension
     return failure
 
 
-cdef PyObject* without_pair(Pseudothread p) noexcept:
-    """Have `p` be sent a value that is not taken back any more, and return that."""
-    cdef PyObject* pair = p.value
-    p.value = PyTuple_GET_ITEM(pair, 0)
-    p.special &= ~PROMPTLY
-    Py_INCREF(<object>p.value)
+cdef PyObject* without_pair(PyObject* pair) noexcept:
+    """Return the value of a pair whose reference is taken over: it is not taken back any more."""
+    cdef PyObject* value = PyTuple_GET_ITEM(pair, 0)
+    Py_INCREF(<object>value)
     Py_DECREF(<object>pair)
-    return p.value
+    return value
 
 
 cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):

@@ -50,7 +50,7 @@ cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
     failure = set_waker(t, PyMethod_New(ct_knock, reactor))
     if failure == NULL:
         failure = seconds_left(t.timers, &left)
-    if t.own is None or t.own.count or not t.running:  # a clock of the user's may have put another queue in its place
+    if t.own is None or ct_size(&t.own.count) or not ct_flag(&t.running):  # a clock of the user's may have put another queue in its place
         left = 0
     elif (t.leaving or t.beside) and left > MOMENT:
         left = MOMENT

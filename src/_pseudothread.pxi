@@ -19,8 +19,7 @@ cdef class Pseudothread:
     def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def __dealloc__(self):
         if self.levels != NULL:
@@ -100,9 +99,9 @@ cdef class Pseudothread:
             return
         goes_beside(t)
         ct_lock(<PyObject*>t)
-        while CT_FREE_THREADED and self.state == CT_LEAVING:  # another thread is resuming it
+        while self.state == CT_LEAVING:  # somebody is resuming it
             ct_unlock(<PyObject*>t)
-            if ct_throws:
+            if not CT_FREE_THREADED or ct_throws:
                 leave(came_back(t, refuse(self, "close")))
             ct_yield()
             ct_lock(<PyObject*>t)

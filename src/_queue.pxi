@@ -58,8 +58,7 @@ cdef class Queue:
     def __repr__(self):
         return f"Queue({entries_of(self)!r})"
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
 
 cdef enter(Queue queue, entry):

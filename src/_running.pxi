@@ -26,7 +26,8 @@ cdef bint begins(BaseTrampoline t, mine) noexcept:
     ct_lock(<PyObject*>t)
     cdef bint good = t.thread is None
     if good:
-        t.thread, t.running = mine, True
+        t.thread = mine
+        ct_set_flag(&t.running, True)
     ct_unlock(<PyObject*>t)
     return good
 
@@ -34,7 +35,8 @@ cdef bint begins(BaseTrampoline t, mine) noexcept:
 cdef void no_more_running(BaseTrampoline t) noexcept:
     _thread = t.thread  # let go behind the lock
     ct_lock(<PyObject*>t)
-    t.running = t.alone = False
+    ct_set_flag(&t.running, False)
+    t.alone = False
     t.thread = None
     ct_unlock(<PyObject*>t)
 

@@ -320,3 +320,4 @@ for owner, name, function in (
 sleep_elsewhere, withdraw_sleep, limit_elsewhere, interrupt_for = _sleep_elsewhere, _sleep_withdraw, _limit_elsewhere, _interrupt_for
 del owner, name, function, _sleep_suspend, _sleep_withdraw, _sleep_ready, _sleep_elsewhere, _limit_suspend, _limit_lift, _limit_ready
 del _interrupt_for, _limit_reduce
+sleep.__reduce__ = not_copied

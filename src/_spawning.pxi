@@ -110,6 +110,8 @@ cdef class Spawning:
     def __await__(self):
         return yield_itself(self)
 
+    __reduce__ = not_copied
+
     def __repr__(self):
         return f"spawn({describe(self.coroutine)})" if self.coroutine is not None else "spawn() that was yielded already"
 

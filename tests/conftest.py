@@ -104,6 +104,13 @@ def load(name):
     )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_left():
+    """Have what a file's tests left in cycles end within that file, not within a test of the next one that looks for what is kept."""
+    yield
+    collect()
+
+
 @pytest.fixture(params=CORES)
 def core(request):
     """The package's names, on one core after the other."""

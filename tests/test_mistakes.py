@@ -9,6 +9,7 @@ import subprocess
 import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import AsyncMock
 
 import pytest
 from coroutines import value
@@ -81,6 +82,37 @@ def test_with_a_lock_that_is_not_waited_for(lock):
 def test_no_copies(made, act):
     with pytest.raises(TypeError, match=f"^cannot copy or pickle <{made.__name__} at "):
         act(made())
+
+
+@pytest.mark.parametrize("act", [copy.copy, copy.deepcopy, pickle.dumps])
+@pytest.mark.parametrize("what", ["sleep", "spawn"])
+def test_no_copies_of_what_is_waited_for_once(core, act, what):
+    made = core.module.sleep(1) if what == "sleep" else core.spawn(gives(1))
+    with pytest.raises(TypeError, match=f"^cannot copy or pickle {what}\\(.*\\): coroutines are not copied$"):
+        act(made)
+
+
+class AnswersItself:
+    def __getattr__(self, name):
+        return self
+
+
+class FailsToAnswer:
+    def __getattr__(self, name):
+        raise LookupError(name)
+
+
+@pytest.mark.parametrize("add", ["add", "spawn", "schedule", "call", "yield spawn"])
+@pytest.mark.parametrize("kind", [AnswersItself, FailsToAnswer, AsyncMock])
+def test_an_object_that_answers_to_any_attribute_is_named(core, kind, add):
+    t, wrong = core.Trampoline(), kind()
+    adders = {"add": t.add, "spawn": t.spawn, "schedule": t.schedule, "call": lambda what: list(core.call(what)), "yield spawn": core.spawn}
+    known = f"but {wrong!r} is a coroutine function that was not called: call it" if kind is AsyncMock else f"not {wrong!r}"
+    with pytest.raises(TypeError) as caught:
+        adders[add](wrong)
+    assert str(caught.value).startswith(f"{add.removeprefix('yield ')}() takes a coroutine")
+    assert str(caught.value).endswith(known)
+    assert not t.queue
 
 
 @pytest.mark.parametrize("how", [yields, awaits, lambda what: timeout(5, what), lambda what: gather(what, gives(1))])

@@ -10,6 +10,7 @@ import socket
 import traceback
 
 import pytest
+from conftest import REFERENCE_COUNTS
 
 import trampoline
 
@@ -135,7 +136,8 @@ def test_it_has_the_one_that_the_coroutine_handles_at_that_yield(core, maker):
     t = core.Waiting()
     t.add(root())
     run_while_handling(t, KeyError("of the caller of run()"))
-    assert [error.__context__ for error in caught] == [handled]
+    (error,) = caught
+    assert error.__context__ in ([handled] if REFERENCE_COUNTS else [handled, None])  # PyPy gives none to what once had one taken away
 
 
 def test_what_two_sleep_is_the_same(core):

@@ -12,16 +12,17 @@ import programs
 import pytest
 import worlds
 from conftest import CORES, REFERENCE_COUNTS, load
+from crowds import FREE
 from hypothesis import HealthCheck, Phase, assume, given, note, settings
 from inhabitants import Levelled, Recipe
 
 FEW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much, HealthCheck.large_base_example]
 COMMON = {"deadline": None, "database": None, "print_blob": True, "suppress_health_check": FEW}
-FEWER = 150 if REFERENCE_COUNTS else 20  # each has PyPy collect its garbage a dozen times
+FEWER = 150 if REFERENCE_COUNTS and not FREE else 20  # each collects garbage a dozen times, there through all that there is
 settings.register_profile("quick", max_examples=FEWER, derandomize=True, phases=[Phase.generate, Phase.shrink], **COMMON)
 settings.register_profile("hours", max_examples=100_000, **COMMON)
 PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
-if hasattr(signal, "setitimer"):  # each collects all garbage several times: on CPython 3.13t, others on its cores, that took 400 s
+if hasattr(signal, "setitimer"):  # each collects all garbage several times
     pytestmark = pytest.mark.timeout(1800)
 
 

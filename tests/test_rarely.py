@@ -94,7 +94,7 @@ def test_a_spawn_by_yield_from(core):
     assert t.run() == 7
 
 
-@pytest.mark.parametrize("name", ["Group", "Pseudothread"])
+@pytest.mark.parametrize("name", ["Channel", "Group", "Pseudothread"])
 def test_classes_that_have_no_subclasses(core, name):
     with pytest.raises(TypeError, match=f"{name}' is not an acceptable base type"):
         type("Derived", (getattr(core.module, name),), {})

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 
 import pytest
+from conftest import REFERENCE_COUNTS, let_go
 from coroutines import value
 from queues import QUEUES, Counted, Stack, two_turns, with_queue
 
@@ -334,3 +335,59 @@ def test_two_trampolines_with_one_queue(core):
     first.run()
     assert [p.state for p in ps] == ["ended"] * 3
     assert [entry[:2] for entry in log] == [(name, turn) for turn in range(3) for name in "abc"]
+
+
+def test_a_callee_is_let_go_in_time_where_schedule_queues_the_pseudothread_itself(core):
+    class Queues(core.Trampoline):
+        itself = None
+
+        def schedule(self, *continuation):
+            if self.itself is None:
+                return super().schedule(*continuation)
+            self.itself, itself = None, self.itself
+            self.queue.append(itself)
+            return itself
+
+    def callee():
+        t.itself = p
+        try:
+            yield "lost"
+        finally:
+            log.append("let go")
+
+    def caller():
+        log.append((yield callee()))
+
+    def other():
+        for _ in range(3):
+            log.append("other")
+            yield value(1)
+
+    log, t = [], Queues()
+    p = t.add(caller())
+    t.add(other())
+    t.run()
+    let_go()
+    assert log == ["other", "let go", None, "other", "other"]
+
+
+@pytest.mark.skipif(not REFERENCE_COUNTS, reason="who is let go ends when the collector runs")
+def test_an_error_of_schedule_does_not_keep_the_coroutines(core, park):
+    def callee():
+        try:
+            yield park
+        finally:
+            log.append("let go")
+
+    def caller():
+        yield callee()
+
+    log, t = [], core.Trampoline()
+    p = t.add(caller())
+    t.run()
+    t.schedule = int  # it has no frame that would keep them
+    with pytest.raises(TypeError) as caught:
+        p.resume()
+    assert p.done
+    assert log == ["let go"]
+    assert caught.value.__traceback__ is not None

@@ -7,6 +7,7 @@ import collections
 import os
 import signal
 import sys
+import threading
 
 import pytest
 from conftest import collect
@@ -217,8 +218,8 @@ def struck_in(core, way, kind, number, how):
         wrong.append(disturbed)
     if len(set(log)) != len(log):
         wrong.append(log)
-    if t.running or t.queue or t.pseudothreads():
-        wrong.append((t.running, len(t.queue), t.pseudothreads()))
+    if t.running or t.queue or t.pseudothreads() or still_noted(t):
+        wrong.append((t.running, len(t.queue), t.pseudothreads(), still_noted(t)))
     return strike.where, wrong
 
 
@@ -264,7 +265,17 @@ OPERATIONS = {
     "resume": lambda t, ps: [p.resume(1) for p in ps[1:3]],
     "add": lambda t, ps: t.add(value(1)),
     "stop": lambda t, ps: t.stop(),
+    "turns by hand": lambda t, ps: [(p.resume(), t.queue.popleft()()) for p in ps[1:3]],
 }
+
+
+def still_noted(t):
+    """Return what a trampoline still knows of what is over."""
+    elsewhere = []
+    thread = threading.Thread(target=lambda: elsewhere.append(t._elsewhere))
+    thread.start()
+    thread.join()
+    return ["elsewhere"] * elsewhere[0] + ["leaving"] * bool(t._leaving) + getattr(t, "_handing", [])
 
 
 def struck_outside(core, operation, kind, number, how):
@@ -306,6 +317,11 @@ def struck_outside(core, operation, kind, number, how):
     if strike.where is None:
         t.close()
         return None, []
+    if operation == "turns by hand":
+        out = True  # or comes at the next turn
+        for p in ps:
+            if p.state == "queued" and p not in list(t.queue):  # it struck when that was out of the queue, and had no turn
+                p.close()
     wrong = [] if out or KeyboardInterrupt in swallowed else ["it did not come out"]
     if operation != "close":  # what is queued goes on
         for _ in range(3):
@@ -321,10 +337,13 @@ def struck_outside(core, operation, kind, number, how):
         except BaseException as error:
             wrong.append(error)
     wrong += [p for p in (joined_one, *ps) if not p.done]
+    if operation == "turns by hand":  # the error that one keeps may hold a frame of ours with its coroutine
+        ps, p = [], None
+        collect()
     if sorted(ended) != [(which, name) for which in ("inner", "outer") for name in range(4)]:
         wrong.append(ended)
-    if t.running or t.queue or t.pseudothreads():
-        wrong.append((t.running, len(t.queue), t.pseudothreads()))
+    if t.running or t.queue or t.pseudothreads() or still_noted(t):
+        wrong.append((t.running, len(t.queue), t.pseudothreads(), still_noted(t)))
     return strike.where, wrong
 
 

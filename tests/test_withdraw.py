@@ -101,3 +101,27 @@ def test_it_is_not_called_for_one_that_was_dropped(core):
     told.pseudothread = None
     del t, p
     assert told.log == ["suspend"]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda p: p.close(), lambda p: p(), lambda p: p.resume(), lambda p: p.throw(KeyError), lambda p: p.trampoline.queue.append(p)],
+    ids=["close", "call", "resume", "throw", "queue"],
+)
+def test_who_is_being_thrown_into_is_queued_to_it(core, act):
+    """Nothing else can be done with it: it crashed the core in C when it was closed here, and had its turn."""
+
+    class Acts(Told):
+        def withdraw(self, pseudothread):
+            super().withdraw(pseudothread)
+            assert pseudothread.state == "queued"
+            with pytest.raises(RuntimeError, match=r": it is (queued|in the queue)"):
+                act(pseudothread)
+
+    told = Acts()
+    t, p = started(core, told)
+    p.throw(KeyError("mine"))
+    assert list(t.queue) == [p]
+    t.run()
+    assert told.log == ["suspend", "withdraw", "caught", "goes on"]
+    assert p.done

@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
     from types import FrameType
-    from typing import Any, Protocol, TypeAlias, TypeVar
+    from typing import Any, NoReturn, Protocol, TypeAlias, TypeVar
 
     from trampoline._core import core
 
@@ -206,14 +206,16 @@ def no_coroutine(where: str, value: Any) -> TypeError:
     function: Any = value
     while type(function) is partial:
         function = function.func
-    flags = getattr(getattr(getattr(function, "__wrapped__", function), "__code__", None), "co_flags", 0)  # that of a consumer, too
+    wrapped = _ask(function, "__wrapped__")  # that of a consumer, too
+    flags = _ask(_ask(function if wrapped is None else wrapped, "__code__"), "co_flags")
+    flags = flags if type(flags) is int else 0  # an object may answer whatever it is asked, and with anything
     if flags & 0x200 or type(value) is AsyncGeneratorType:
         return TypeError(f"{where} takes a coroutine, and an async generator is none: `async for` it in one, not {describe(value)}")
     for flag, what in ((0x20, "a generator function"), (0x80, "a coroutine function")):
         if flags & flag:
-            name = function.__qualname__ if function is value else describe(value)
-            call_it = f"write {name}(...)" if function is value else "call it"
-            return TypeError(f"{where} takes a coroutine, but {name} is {what} that was not called: {call_it}")
+            name = own_name_of(function) if function is value else None
+            call_it = "call it" if name is None else f"write {name}(...)"
+            return TypeError(f"{where} takes a coroutine, but {name or describe(value)} is {what} that was not called: {call_it}")
     waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
     hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if flags:
@@ -348,6 +350,11 @@ def known_as(name: str, cls: type) -> None:
 def no_copy(what: object, why: str = "coroutines are not copied") -> TypeError:
     """Return the TypeError for copy() and pickle."""
     return TypeError(f"cannot copy or pickle {describe(what)}: {why}")
+
+
+def not_copied(self: object) -> NoReturn:
+    """Raise that: the `__reduce__()` of what cannot be copied."""
+    raise no_copy(self)
 
 
 def misuse(verb: str, pseudothread: object, why: str) -> RuntimeError:

@@ -1,11 +1,30 @@
-"""Instead of `select.epoll`, where there is none: the standard library's `selectors` or, where there are no sockets at all, a sleep."""
+"""Instead of `select.epoll`, where there is none: the standard library's `selectors` or, where there are no sockets at all, a sleep.
+And the two sockets by which others end its wait."""
 
 from __future__ import annotations
 
 import errno
 import selectors
+import socket
 import sys
 import time
+
+
+class Knocked(socket.socket):
+    """Either of a pair. Closes itself, without a ResourceWarning: of a cycle the collector may end it before the reactor whose it is."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def knocked_pair() -> tuple[Knocked, Knocked]:
+    """Return a door and a knocker, which do not block."""
+    door, knocker = (Knocked(fileno=each.detach()) for each in socket.socketpair())
+    door.setblocking(False)
+    knocker.setblocking(False)
+    return door, knocker
 
 
 class Selectors:

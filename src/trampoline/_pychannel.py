@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from types import GenericAlias
 
-from trampoline._base import checked, no_copy, resumed, thrown
+from trampoline._base import checked, not_copied, resumed, thrown
 from trampoline._pyoperation import LAST, MISSING, Get, Put, all_of, first, is_waiting
 from trampoline._waited import closed_channel, counted, tell_channel, wrong_size
 
@@ -43,6 +43,9 @@ class Channel:
     def closed(self):
         """Whether it is closed; values may be left to be had."""
         return self._closed
+
+    def __init_subclass__(cls, **kwargs):
+        raise TypeError("type 'trampoline._pytrampoline.Channel' is not an acceptable base type")
 
     def put(self, value, /):
         """Put `value` into the channel: `yield channel.put(value)`. It waits while there is no room.
@@ -85,8 +88,7 @@ class Channel:
     def __anext__(self):
         return Get(self, LAST)
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def __repr__(self):
         putters, getters = (sum(map(is_waiting, operations)) for operations in (self._putters, self._getters))

@@ -38,12 +38,10 @@ class Following:
     def _elsewhere(self):
         """Whether a turn by hand or a close() is going on in another thread, and none in this."""
         beside = self._beside.copy()
-        return bool(beside) and get_ident() not in beside
+        return bool(beside) and get_ident() not in beside.values()
 
     def _came_back(self):
         """One of these is over: whoever waits looks again at what he waits for."""
-        if get_ident() in self._beside.copy():  # else Ctrl-C has struck before it was noted
-            self._beside.remove(get_ident())
         waker = self._waker_
         if waker is not None:
             waker()
@@ -64,8 +62,8 @@ class Following:
         self._astray = None
 
     def _stands_nowhere(self, p):
-        """Return whether Ctrl-C struck when it was parked. Asked for its state last: another thread may resume it meanwhile."""
-        return p not in self._parked and p not in self._leaving and p._state == PARKED
+        """Return whether Ctrl-C struck when it was parked. Asked for its state last: another thread may resume or close it meanwhile."""
+        return p not in self._parked and p not in self._leaving and p not in self._closing and p._state == PARKED
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
@@ -144,8 +142,11 @@ class Following:
             if suspension is None:
                 return None
             prompt = p._special & PROMPTLY
-            p._payload = (value, suspension) if prompt and not special else value
-            p._special, p._state = p._special & ~PROMPTLY | special if special else p._special, LEAVING
+            if special:
+                p._payload, p._special = value, p._special & ~PROMPTLY | special
+            elif not p._special & THROWING:  # else its suspend() has failed, in another thread, since it was taken out: it gets that error
+                p._payload = (value, suspension) if prompt else value
+            p._state = LEAVING
             if self._outside:
                 self._outside.discard(p)
             if p._levels is not None:
@@ -179,11 +180,12 @@ class Following:
                         waker()
                 else:
                     self._continue(p, first, suspension if wanted is None else None, prompt)
-            elif suspension is None and p._state == PARKED and p not in parked and leaving.count(p) == 1:
-                parked[p] = p._payload
+            elif p._state == PARKED and p not in parked and leaving.count(p) == 1:
+                p._payload = parked[p] = p._payload if suspension is None else suspension
             raise
         finally:
-            leaving.remove(p)
+            if p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
+                leaving.remove(p)
 
     def _continue(self, p, first=False, parked_for=None, promptly=0):
         """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
@@ -253,6 +255,7 @@ class Following:
         finally:
             if handing:
                 self._not_taken(p, coroutine, stack, failed, turned)
+            p = value = coroutine = stack = None  # the frames of a traceback hold those that called them
 
     def _not_taken(self, p, coroutine, stack, failed, turned=True):
         """End `p` if an overridden `schedule` did not pass on its continuation, but another coroutine or stack, if anything."""
@@ -273,7 +276,7 @@ class Following:
 
     def _handed(self, coroutine, stack):
         """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-        for p in self._handing:
+        for p in self._handing.copy():  # other threads show some, too
             if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
                 return p
         return None
@@ -314,7 +317,10 @@ class Following:
         try:
             if p._state == ENDED:
                 raise error
-            parked = self._parked.pop(p, None) is not None or p._state == PARKED and p not in self._leaving
+            parked = self._parked.pop(p, None) is not None
+            if not parked and p in self._closing and p not in self._leaving:  # another thread has taken it out, to close it
+                raise error
+            parked = parked or self._stands_nowhere(p)
             self._outside.discard(p)
             if parked and p._levels is not None:
                 p._levels.woken()

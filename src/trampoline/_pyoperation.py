@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trampoline._base import Suspension, describe, no_copy, own_codes, promptly
+from trampoline._base import Suspension, describe, not_copied, own_codes, promptly
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import OWN_CODES, first_of
 from trampoline._waited import ChannelClosed, check_thread, closed_channel
@@ -66,8 +66,7 @@ class Operation(Suspension):
 
     __await__ = __iter__
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def withdraw(self, pseudothread):
         """Wait no more."""

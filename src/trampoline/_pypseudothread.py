@@ -15,8 +15,8 @@ from trampoline._base import (
     line_of,
     misuse,
     name_of,
-    no_copy,
     no_result,
+    not_copied,
     place_of,
     promptly,
     yield_itself,
@@ -70,8 +70,7 @@ class Pseudothread:
     def __init__(self, *args, **kwargs):
         raise TypeError("a Pseudothread is made by Trampoline.add() or Trampoline.schedule()")
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
     def __call__(self):
         """Make one turn. Return the result if it was the last turn, else None; raise the error that leaves the root.
@@ -80,12 +79,12 @@ class Pseudothread:
         """
         if self._state != TAKEN:
             raise self._misuse("call", "is in the queue: take it out with popleft() and call what that returns")
-        trampoline, error = self._trampoline, None
+        trampoline, here, turn, error = self._trampoline, get_ident(), object(), None
         held, current = trampoline._held, trampoline._current
-        by_hand = Everywhere.used and turns_begin(trampoline)
-        mine = trampoline._thread in (None, get_ident())
-        trampoline._beside.append(get_ident())
+        mine, by_hand = trampoline._thread in (None, here), False
         try:
+            trampoline._beside[turn] = here
+            by_hand = Everywhere.used and turns_begin(trampoline)
             if mine:  # else whose turn it is there is not this one
                 trampoline._current = self
             if trampoline._advance(self, None, None, None) is None:
@@ -95,9 +94,16 @@ class Pseudothread:
             error = self._payload
             context = get_context(error)
             raise error
+        except BaseException as raised:
+            if raised is not error and self._state in (RUNNING, PARKED):  # as where Ctrl-C strikes in run()
+                trampoline._astray = self, raised
+                trampoline._recover()
+            raise
         finally:
             if mine:
                 trampoline._held, trampoline._current = held, current
+            if turn in trampoline._beside:
+                del trampoline._beside[turn]  # no call, behind which Ctrl-C could strike
             trampoline._came_back()
             if by_hand:
                 turns_end(trampoline)
@@ -136,8 +142,7 @@ class Pseudothread:
         try:
             if closing.setdefault(self, mine) is not mine:  # one step, even for two threads
                 raise self._misuse("close")
-            mine.beside = True
-            self._trampoline._beside.append(get_ident())
+            self._trampoline._beside[mine] = get_ident()
             if self._state == ENDED:  # another thread was quicker
                 return
             try:
@@ -165,9 +170,13 @@ class Pseudothread:
                 self._state = PARKED
             elif mine.taking and not mine.begun and self._state == PARKED and self not in parked:
                 parked[self] = self._payload  # Ctrl-C struck when it was taken out
-            if self in closing and closing[self] is mine:
-                del closing[self]
-            if mine.beside:
+            try:  # no call, behind which Ctrl-C could strike
+                if closing[self] is mine:
+                    del closing[self]
+            except KeyError:  # it is another thread's, which was refused or has ended it meanwhile
+                pass
+            if mine in self._trampoline._beside:
+                del self._trampoline._beside[mine]
                 self._trampoline._came_back()
             self = mine = failure = None  # the traceback holds this frame
 
@@ -336,10 +345,10 @@ core_types.add(Pseudothread)
 class _Closing:
     """One `close()`. What it has done is remembered, so that it can go on where Ctrl-C struck."""
 
-    __slots__ = ("begun", "beside", "by_hand", "failure", "taking")
+    __slots__ = ("begun", "by_hand", "failure", "taking")
 
     def __init__(self):
-        self.begun = self.beside = self.taking = False
+        self.begun = self.taking = False
         self.by_hand = self.failure = None  # the failure is that of the last that was closed
 
     def unwind(self, p):

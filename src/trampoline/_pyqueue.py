@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from trampoline._base import FREE_THREADED, no_copy, no_entry
+from trampoline._base import FREE_THREADED, no_entry, not_copied
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyresume import QUEUED, TAKEN
 
@@ -82,8 +82,7 @@ class Queue:
     def __repr__(self):
         return f"Queue({_all_of(self._entries)!r})"
 
-    def __reduce__(self):
-        raise no_copy(self)
+    __reduce__ = not_copied
 
 
 def _all_of(entries):

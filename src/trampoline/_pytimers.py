@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
-from trampoline._base import FREE_THREADED, Suspension, checked, resumed
+from trampoline._base import FREE_THREADED, Suspension, checked, not_copied, resumed
 from trampoline._seconds import Expired, no_jump, no_moment, seconds_of, sleeps_already, wrong_start
 
 _MANY = 100  # cancelled deadlines that may lie about
@@ -214,6 +214,8 @@ class sleep(Suspension):
         if pseudothread is not None:
             resumed(pseudothread, self)
         self._deadline = self._pseudothread = None  # last: where Ctrl-C strikes before, this is called again
+
+    __reduce__ = not_copied
 
     def __repr__(self):
         return f"sleep({self.seconds!r})"

@@ -11,7 +11,7 @@ from contextvars import Context
 from time import monotonic
 from types import CoroutineType, GeneratorType
 
-from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, own_name_of, yield_itself
+from trampoline._base import core_types, describe, is_coroutine, no_coroutine, no_result, not_copied, own_name_of, yield_itself
 from trampoline._pyresume import IN_CONTEXT, MISSING, OWED, OWN_CODES, THROWING, first_of
 from trampoline._waited import cannot_join
 
@@ -181,6 +181,8 @@ class Spawning:
 
     def __repr__(self):
         return f"spawn({describe(self._coroutine)})" if self._coroutine is not None else "spawn() that was yielded already"
+
+    __reduce__ = not_copied
 
     def start(self, trampoline, spawner):
         coroutine, self._coroutine = self._coroutine, None

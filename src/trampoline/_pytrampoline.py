@@ -32,7 +32,7 @@ from trampoline._pycollecting import Everywhere, collect, collect_threads, made,
 from trampoline._pycollector import Collector, Node
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
-from trampoline._pyresume import OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
+from trampoline._pyresume import LEAVING, OWN_CODES, QUEUED, RUNNING, TAKEN, THROWING, behind
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
@@ -73,7 +73,7 @@ class BaseTrampoline(Turns):
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
-        self._beside = []  # the thread of each turn by hand, and of each close(), that is going on
+        self._beside = {}  # each turn by hand, and each close(), that is going on, and its thread
         self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
         self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
@@ -155,8 +155,8 @@ class BaseTrampoline(Turns):
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
-        self._handing.append(p)
         try:
+            self._handing.append(p)
             returned = self.schedule(coroutine)
         finally:
             self._unhand(p)
@@ -177,25 +177,31 @@ class BaseTrampoline(Turns):
             val = exception_of("schedule()", val, *exc)
         elif handing:
             p = handing[0]
-            if p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue:
+            own = p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue
+            if own and p._state is TAKEN and not p._special:
                 p._payload, p._state = val, QUEUED
                 self._queue._entries.append(p)
                 del handing[0]
                 return p
-        p = handed = self._handed(coroutine, stack) if handing else None
-        if p is None:
+        p = self._handed(coroutine, stack) if handing else None
+        handed = p is not None and p._state == TAKEN  # else another thread has just closed it
+        if handed:
+            p._state = LEAVING  # none can any more
+        else:
             p = self._make(*check_stack(coroutine, stack))
             note_name(p, p.stack[0] if stack else coroutine)
-        p._payload = val
+        if exc or not p._special & THROWING:  # else its suspend() has failed meanwhile, in another thread: it gets that error
+            p._payload = val
         if exc:
             p._special |= THROWING
-        if handed is None:
+        if not handed:
             self._append(p)
             return p
         try:
             self._unhand(p)
             self._append(p)
         except BaseException:
+            p._state = TAKEN if p._state == LEAVING else p._state
             if not self._stands_in_queue(p):  # whoever shows it to the overridden `schedule` sees that nobody has taken it
                 p._payload, p._special = None, p._special & ~THROWING
                 if p not in handing:

@@ -172,14 +172,14 @@ class Turns(Following):
 
         `take` gives one of `entries` after the other. Return who ended by the last turn, if any; _TAKEN if `_current` is something else.
         """
-        if p._state > TAKEN:
-            if take is not None:
-                self._current = None  # nothing is to be recovered: it was not its turn
-            raise p._misuse("call")
         let_go = got = instead = special = None
         prompt, outer, meanings = promptly, promptly[0], kinds
         attributes, handing = _OVERRIDDEN if self._overridden else self._attributes(), self._handing
         turns = _ONE if queue is None else _FEW if self._parked or self._limits else _TURNS
+        if p._state > TAKEN:  # asked last: another thread may close it
+            if take is not None:
+                self._current = None  # nothing is to be recovered: it was not its turn
+            raise p._misuse("call")
         top, stack, value = p._top, p._stack, p._payload
         p._payload, p._state = None, RUNNING
         try:
@@ -314,7 +314,7 @@ class Turns(Following):
                         if handing:
                             self._held = (let_go, value)
                             self._not_taken(p, top, stack, failed)
-                    if p._state or not self._alone or not entries:
+                    if p._state or not self._alone or not entries or self._held is not None:
                         if self._held is None:
                             self._held = (let_go, value)
                         return None

@@ -27,7 +27,7 @@ from time import monotonic
 from trampoline._base import describe
 from trampoline._core import core
 from trampoline._descriptors import MOST, Watched, forgetting, identity_of, is_closed, number_of, referring
-from trampoline._pollers import Asleep, Selectors
+from trampoline._pollers import Asleep, Selectors, knocked_pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,9 +244,7 @@ class Reactor:
             self._selector.close()
             self._selector = self._door = self._knocker = Asleep()
             return
-        self._door, self._knocker = socket.socketpair()
-        self._door.setblocking(False)
-        self._knocker.setblocking(False)
+        self._door, self._knocker = knocked_pair()
         self._selector.register(self._door.fileno(), self._read)
 
     def _answer(self) -> None:
