@@ -61,6 +61,24 @@ def test_what_it_raises_goes_to_the_caller(core):
     assert trampoline.run() == "no"
 
 
+def test_a_stop_iteration_that_it_raises_is_a_return(core):
+    """As everywhere where one leaves what stands for a coroutine."""
+
+    class Adapts(core.Trampoline):
+        def _adapt(self, got):
+            raise StopIteration("returned")
+
+    def child():
+        yield Awaitable()
+
+    def root():
+        yield (yield child())
+
+    trampoline = Adapts()
+    trampoline.add(root())
+    assert trampoline.run() == "returned"
+
+
 def test_without_an_answer_it_is_a_result(core):
     awaitable = Awaitable()
 

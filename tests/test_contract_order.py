@@ -8,9 +8,9 @@ the caller once; `run()` returns what the last entry returned.
 import sys
 
 import pytest
-from coroutines import failing, returned, value
+from coroutines import Mishap, failing, returned, value
 
-from trampoline._recipe import Mended
+from trampoline._recipe import Mended, Verbatim
 
 ON_CPYTHON = sys.implementation.name == "cpython"
 
@@ -335,3 +335,24 @@ def test_it_is_subclassed_freely_and_takes_attributes(core):
     assert t.run() == 5
     t.stop()
     assert (t.both(), len(t.more), t.stopped, t.anything) == (1, 1, 1, "else")
+
+
+@pytest.mark.filterwarnings("ignore:the .type, exc, tb. signature of throw:DeprecationWarning")
+def test_the_recipe_as_it_is_printed_loses_a_call_after_an_error():
+    """What it is mended for: it resumes a caller twice, and a root's end leaves `run()` as StopIteration."""
+
+    def caller():
+        try:
+            yield failing(Mishap())
+        except Mishap:
+            log.append((yield value("result")))
+
+    log, recipe = [], Verbatim()
+    recipe.add(caller())
+    with pytest.raises(StopIteration):
+        recipe.run()
+    assert log == [None]
+    log, mended = [], Mended()
+    mended.add(caller())
+    mended.run()
+    assert log == ["result"]

@@ -120,6 +120,17 @@ def test_it_writes_to_the_file_that_it_is_given_and_calls_who_was_there(core, us
     assert "    number = 42\n" in written.getvalue()
 
 
+def test_what_cannot_be_told_ends_nothing(usual, monkeypatch):
+    def fails(locals):
+        raise LookupError("no stacks")
+
+    monkeypatch.setattr("trampoline._stacks.told_all", fails)
+    written = io.StringIO()
+    dump_on_signal(file=written)
+    signal.raise_signal(signal.SIGUSR1)
+    assert written.getvalue() == "the stacks cannot be told: LookupError('no stacks')\n"
+
+
 def test_a_file_that_is_written_to_just_then_is_not_entered_twice(usual, tmp_path):
     with open(tmp_path / "out", "w", encoding="utf-8") as file:
         dump_on_signal(file=file)
@@ -211,6 +222,18 @@ def test_ps_runs_its_lines_there_and_prints_the_answer(core, capsys, monkeypatch
     monkeypatch.setattr(sys, "remote_exec", lambda number, script: None)
     assert _ps.ps(os.getpid(), seconds=0.01) == 2
     assert "did not come to a line of Python within 0.01 s" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process is stopped for a moment here")
+def test_ps_nudges_a_process_that_waits(capsys, monkeypatch):
+    """It is told to stop, and at once to go on."""
+    sent = []
+    monkeypatch.setattr(sys, "remote_exec", lambda number, script: None, raising=False)
+    monkeypatch.setattr(os, "kill", lambda number, what: sent.append((number, what)))
+    mine = os.getpid()
+    assert command_line.main(["ps", str(mine), "--nudge", "--seconds", "0.01"]) == 2
+    assert sent[-2:] == [(mine, signal.SIGSTOP), (mine, signal.SIGCONT)]
+    assert "--nudge stops it for a moment" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self") or getattr(os, "geteuid", os.getpid)() != 0, reason="takes root, and Linux")

@@ -5,6 +5,7 @@ import select
 import selectors
 import threading
 import time
+from collections import deque
 
 import pytest
 from coroutines import returned, waits
@@ -181,3 +182,40 @@ def test_a_file_that_is_closed_is_found(t):
         with pytest.raises(OSError, match="closed"):
             t.step()
         assert p.done
+
+
+@WATCHED
+def test_a_queue_of_ones_own_wakes_the_host_too(t, park):
+    """A plain deque, and what is queued in it between two steps and during one."""
+
+    def root():
+        yield park
+        for _ in range(5):
+            yield returned(None)
+        return "value"
+
+    t.queue = deque()
+    p, host = t.add(root()), Host(t)
+    assert t.step() == math.inf
+    assert not select.select([t], [], [], 0)[0]
+    p.resume()
+    assert select.select([t], [], [], LIMIT)[0]
+    host.run()
+    assert p.result() == "value"
+
+
+@WATCHED
+def test_a_host_that_asks_inside_a_step_with_a_queue_of_its_own(t):
+    def root():
+        numbers.append(t.fileno())
+        for _ in range(5):
+            yield returned(None)
+        return "value"
+
+    numbers = []
+    t.queue = deque()
+    p, other = t.add(root()), t.add(root())
+    while t.step() is not None:
+        pass
+    assert (p.result(), other.result()) == ("value", "value")
+    assert numbers == [t.fileno()] * 2

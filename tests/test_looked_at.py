@@ -1,6 +1,7 @@
 """What `pseudothreads()`, `snapshot()` and `print_stacks()` show to who looks amid a turn: from a `finally`, or `suspend()`."""
 
 import io
+from collections.abc import Generator
 
 import pytest
 from conftest import REFERENCE_COUNTS
@@ -93,3 +94,41 @@ def test_by_hand_it_is_the_same(core):
     t.queue.popleft()()
     assert log == [["A", "B"], ["B", "A"]]
     t.close()
+
+
+def test_code_without_line_numbers_tells_the_line_of_its_function(core):
+    """As a tool makes it that strips them."""
+
+    def adds():
+        return t.add(waits())
+
+    def waits():
+        yield
+
+    t = core.Trampoline()
+    first = adds.__code__.co_firstlineno
+    adds.__code__ = adds.__code__.replace(co_linetable=b"")
+    assert adds().added == (__file__, first)
+    t.close()
+
+
+def test_a_coroutine_whose_frame_cannot_be_asked_for_is_told_without_one(core):
+    class Odd(Generator):
+        gi_code = value.__code__
+
+        @property
+        def gi_frame(self):
+            raise LookupError("no frame")
+
+        def send(self, value): ...
+
+        def throw(self, *error): ...
+
+    t = core.Trampoline()
+    t.add(Odd(), name="odd")
+    written = io.StringIO()
+    t.print_stacks(written)
+    _, first, second = written.getvalue().splitlines()[:3]
+    assert first.startswith("odd, queued, added at ")
+    assert f'coroutines.py", line {value.__code__.co_firstlineno}, in ' in second
+    t.queue.clear()

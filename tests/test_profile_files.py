@@ -176,6 +176,19 @@ def test_every_suffix_makes_a_file_and_nothing_else(tmp_path, suffix):
     assert len(os.listdir(tmp_path)) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    sample().save(tmp_path / "x.json")
+    os.mkfifo(tmp_path / "pipe.json")
+    reader = os.open(tmp_path / "pipe.json", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        sample().save(tmp_path / "pipe.json")
+        assert os.read(reader, 65536) == (tmp_path / "x.json").read_bytes()
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe.json").stat().st_mode)
+
+
 def test_a_new_file_has_the_mode_of_any_other(tmp_path):
     (tmp_path / "other").touch()
     sample().save(tmp_path / "x.json")

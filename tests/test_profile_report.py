@@ -11,8 +11,8 @@ from profiles import called, large, profile, sample, tree
 
 from trampoline._profile_files import as_json, as_pstats, as_speedscope, from_json
 from trampoline._profile_svg import as_svg
-from trampoline._profile_text import as_text, duration
-from trampoline._profile_tree import flatten
+from trampoline._profile_text import as_text, duration, terminal_width
+from trampoline._profile_tree import Function, flatten, new_root, sum_up
 
 
 class Terminal(io.StringIO):
@@ -313,3 +313,25 @@ def test_a_large_profile_takes_time_in_proportion(make):
 
     few = seconds(10_000, 3)
     assert seconds(100_000, 1) < 40 * few
+
+
+def test_a_file_that_is_less_than_one_gets_plain_text(capsys):
+    """It has a write() and nothing else; and one that was closed is no terminal."""
+
+    class Written(list):
+        write = list.append
+
+    written, closed = Written(), io.StringIO()
+    profile().print(file=written)
+    assert "".join(written) == as_text(profile().tree)
+    closed.close()
+    assert terminal_width(closed) is None
+
+
+def test_a_node_says_what_it_is():
+    root = new_root()
+    node = root.child(Function("program.py", 1, "main"))
+    node.child(Function("program.py", 2, "leaf"))
+    node.calls, node.self_time = 1234, 5678
+    sum_up(root)
+    assert repr(node) == "<Node 'main' 1,234 calls, 5,678 ns, 1 children>"

@@ -59,6 +59,45 @@ def test_the_timeline_is_capped_and_says_so(core, profile, tmp_path):
     assert sum(said in str(event) for event in found["traceEvents"]) == 2
 
 
+def test_the_timeline_of_a_profile_within_it_is_its_own_too(core, profile, tmp_path):
+    """As long as it has room: what comes later is counted."""
+    with profile(timeline=20) as outer:
+        for _ in range(3):
+            with profile(timeline=12) as inner:
+                run(core, main())
+    names = []
+    for measured in (inner, outer):
+        measured.save(tmp_path / "x.trace.json")
+        found = json.loads((tmp_path / "x.trace.json").read_text())
+        names.append([event["name"] for event in found["traceEvents"] if event["ph"] == "X"])
+    assert names[1] == names[0] * 2
+    assert len(names[0]) == 12
+    all_of_one = 12 + (found["otherData"]["left_out"] - 12) // 3
+    assert found["otherData"]["left_out"] == 3 * (all_of_one - 12) + 12
+
+
+def test_who_was_deep_in_calls_already_has_the_name_of_its_root(core, profile, tmp_path):
+    measured = profile(timeline=100)
+
+    def root():
+        yield caller()
+
+    def caller():
+        yield starts()
+
+    def starts():
+        measured.start()
+        yield cheap()
+
+    run(core, root())
+    measured.stop()
+    measured.save(tmp_path / "x.trace.json")
+    events = json.loads((tmp_path / "x.trace.json").read_text())["traceEvents"]
+    (name,) = [event["args"]["name"] for event in events if event["name"] == "thread_name" and event["tid"]]
+    assert name.endswith("root")
+    assert "starts" in {event["name"].rpartition(".")[2] for event in events if event["ph"] == "X"}
+
+
 def test_no_timeline_was_asked_for(core, profile, tmp_path):
     with profile() as measured:
         run(core, main())

@@ -100,6 +100,29 @@ def test_classes_that_have_no_subclasses(core, name):
         type("Derived", (getattr(core.module, name),), {})
 
 
+def test_what_spawn_returns_has_no_subclasses(core):
+    spawning = core.spawn(value(7))
+    with pytest.raises(TypeError, match="Spawning' is not an acceptable base type"):
+        type("Derived", (type(spawning),), {})
+
+
+def test_an_interrupt_that_is_thrown_into_one_is_not_swallowed_where_that_is_closed_before_its_turn(core, park):
+    t, log = core.Trampoline(), []
+
+    def root():
+        try:
+            yield park
+        finally:
+            log.append("finally")
+
+    p = t.add(root())
+    t.run()
+    p.throw(KeyboardInterrupt("on its way"))
+    with pytest.raises(KeyboardInterrupt, match="on its way"):
+        p.close()
+    assert (log, p.done, len(t.queue)) == (["finally"], True, 0)
+
+
 def test_more_channel_operations_than_are_kept(core):
     channel = core.Channel(1)
     operations = [channel.get() for _ in range(5000)]

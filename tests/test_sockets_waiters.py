@@ -270,3 +270,72 @@ def test_a_closed_socket_that_lives_on_elsewhere_is_not_polled_for(core, ends, e
     reactor = Counting()
     with ours.dup():  # as a child made by fork() has one
         assert play(core, waits(), closes(), reactor=reactor)[0] < 1100  # then all is registered anew
+
+
+def test_two_sockets_of_one_number_one_after_the_other(core, ends):
+    def reads():
+        yield readable(ours)
+        yield sleep(0)
+        return (yield nonblocking_read(twin))
+
+    ours, theirs = ends
+    theirs.send(b"data")
+    twin = socket.socket(fileno=ours.fileno())
+    try:
+        assert play(core, reads()) == [b"data"]
+    finally:
+        twin.detach()
+
+
+@pytest.mark.skipif(not hasattr(os, "dup2"), reason="no number can be given to a copy here")
+def test_a_copy_that_gets_the_number_of_the_closed_socket(core, ends):
+    """The system knows it under that number still."""
+
+    def reads():
+        number = ours.fileno()
+        yield sleep(0.01)
+        ours.close()
+        yield waiting[0]
+        os.dup2(copy.fileno(), number)
+        with socket.socket(fileno=number) as again:
+            theirs.send(b"for the copy")
+            return (yield nonblocking_read(again))
+
+    ours, theirs = ends
+    with ours.dup() as copy, core.Waiting() as t:
+        waiting = [t.add(error_of(nonblocking_read(ours)))]
+        reader = t.add(timeout(LIMIT, reads()))
+        t.run()
+        assert waiting[0].result().errno == errno.EBADF
+        assert reader.result() == b"for the copy"
+
+
+def test_what_comes_for_the_copy_of_a_closed_socket_whose_number_another_has_is_not_polled_for(core, ends):
+    def waits():
+        number = ours.fileno()
+        yield error_of(nonblocking_read(ours))
+        made.extend(socket.socketpair())
+        assert number in (made[0].fileno(), made[1].fileno()), "the lowest number is used first"
+        new, peer = made if made[0].fileno() == number else made[::-1]
+        reader = yield core.spawn(value_of(nonblocking_read(new)))
+        yield sleep(0.01)
+        theirs.send(b"for the copy")
+        before = reactor.polls
+        yield sleep(0.2)
+        looked.append(reactor.polls - before)
+        peer.send(b"for the new one")
+        return (yield reader)
+
+    def closes():
+        yield sleep(0.01)
+        ours.close()
+
+    ours, theirs = ends
+    reactor, made, looked = Counting(), [], []
+    try:
+        with ours.dup():
+            assert play(core, waits(), closes(), reactor=reactor)[0] == b"for the new one"
+    finally:
+        for sock in made:
+            sock.close()
+    assert looked[0] < 1100  # then all is registered anew

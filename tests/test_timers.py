@@ -298,3 +298,13 @@ def test_a_timeout_error_tells_when_it_is_asked_and_is_copied_as_text(core, cloc
     assert str(p.result()) == text
     assert repr(p.result()) == "TimeoutError(timeout(1.5, ...))"
     assert str(pickle.loads(pickle.dumps(p.result()))) == text
+
+
+@pytest.mark.parametrize("name", CORES)
+def test_who_asks_the_garbage_collector_is_told_who_holds_a_deadline(name):
+    timers = load(name).module.Timers(lambda: 0.0)
+    deadlines = [timers.at(number, print) for number in range(3)]
+    for deadline in deadlines:
+        holders = gc.get_referrers(deadline)
+        assert any(holder is not deadlines for holder in holders)
+        assert name != "c" or any(holder is timers for holder in holders)

@@ -64,8 +64,14 @@ class Bridge(Coroutine):  # type: ignore[type-arg]
         """Close `coroutine`."""
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, Any, Any]:
-        raise NotImplementedError("a task runs it")
+    def __await__(self) -> Any:
+        return self  # for a task factory that has it awaited by a coroutine of its own
+
+    def __iter__(self) -> Any:
+        return self
+
+    def __next__(self) -> Any:
+        return self.send(None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._coroutine, name)  # what asyncio asks, to tell of the task

@@ -135,9 +135,7 @@ class LoopReactor:
     def _sweep(self) -> None:
         self._sweeper = None
         files = self._files
-        if files is None:
-            return
-        if files._sweep():
+        if files is not None and files._sweep():
             self._guest._called(files.dispatch, ())
-        if files.waiting and self._sweeper is None:
+        if files is not None and files.waiting and self._sweeper is None:
             self._sweeper = self._loop.call_later(_SWEEP if files._round else _AGAIN, self._sweep)

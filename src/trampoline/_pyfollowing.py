@@ -161,7 +161,7 @@ class Following:
                 elif special:
                     suspension.withdraw(p)
             if self._overridden or type(self._queue) is not Queue or "schedule" in getattr(self, "__dict__", ()):
-                self._continue(p, first, suspension if wanted is None else None, prompt)
+                self._continue(p, suspension if wanted is None else None, prompt)
             else:
                 entries = self._queue._entries
                 if first:
@@ -182,7 +182,7 @@ class Following:
                     if waker is not None:
                         waker()
                 else:
-                    self._continue(p, first, suspension if wanted is None else None, prompt)
+                    self._continue(p, suspension if wanted is None else None, prompt)
             elif p._state == PARKED and p not in parked and leaving.count(p) == 1:
                 p._payload = parked[p] = p._payload if suspension is None else suspension
             raise
@@ -190,8 +190,8 @@ class Following:
             if p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
                 leaving.remove(p)
 
-    def _continue(self, p, first=False, parked_for=None, promptly=0):
-        """Queue `p` for its next turn, `first` if the queue is ours, or by way of `schedule` where that is overridden.
+    def _continue(self, p, parked_for=None, promptly=0):
+        """Queue `p` for its next turn, by way of `schedule` where that is overridden.
 
         Where it cannot be queued it is parked again for what it was `parked_for`, if that is given (and PROMPTLY if so told), else ended.
         """
@@ -200,7 +200,7 @@ class Following:
             return
         turned = parked_for is None and p._state == RUNNING  # else somebody resumed it
         try:
-            self._append(p, first)
+            self._append(p)
         except BaseException:
             self._refused(p, turned, parked_for, promptly)
             raise

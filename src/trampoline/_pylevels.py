@@ -233,15 +233,14 @@ class Levels:
     def unsure(self, p):
         """Remember by what it will be seen how the turn ended."""
         stack = p._stack
-        self._unsure = id(stack), id(stack[1]) if stack else 0, id(p._top)
+        self._unsure = id(stack), id(stack[1]) if stack else 0
 
     def _find_out(self, p):
-        (before, below, top), self._unsure = self._unsure, None
+        (before, below), self._unsure = self._unsure, None
         stack = p._stack
         if id(stack) == before:
-            if id(p._top) != top:
-                self.replaced(p)
-        elif below and id(stack) == below:
+            return  # a TailCall is told by replaced()
+        if below and id(stack) == below:
             self.pop(self._since)
         else:
             self.push(p._top, self._since)

@@ -358,16 +358,12 @@ class BaseTrampoline(Turns):
             made(self, p)
         return p
 
-    def _append(self, p, first=False):
+    def _append(self, p):
         queue = self._queue
         if type(queue) is Queue:
             entries = queue._entries
-            if first:
-                p._state = QUEUED
-                entries.appendleft(p)
-            else:
-                p._state = QUEUED
-                entries.append(p)
+            p._state = QUEUED
+            entries.append(p)
         else:
             p._state = TAKEN
             queue.append(p)
