@@ -242,7 +242,7 @@ cdef class Pseudothread:
         if innermost is None:
             return f"<Pseudothread {name!r} ended>"
         waits = "" if value is None else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
-        return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost)}>"
+        return f"<Pseudothread {name!r} {state}{waits} at {place_of(innermost, self.trampoline)}>"
 
     def __iter__(self):
         return yield_itself(self)

@@ -6,6 +6,7 @@ It is here once, so that both cores say the same; and a class derived from `Susp
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from collections.abc import Coroutine, Generator
 from functools import partial, wraps
 from types import (
@@ -261,8 +262,11 @@ def own_name_of(coroutine: object) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def place_of(coroutine: object) -> str:
-    """Say where `coroutine` stands: file, line and function of the innermost frame that it delegates to."""
+def place_of(coroutine: object, trampoline: Any = None) -> str:
+    """Say where it stands: file, line, function; without the GIL, of what another thread runs, where it begins: 3.13t may crash."""
+    running = FREE_THREADED and (_ask(coroutine, "gi_running") or _ask(coroutine, "cr_running"))
+    if running and trampoline is not None and trampoline._thread != get_ident():
+        return f"{(code := _code_of(coroutine)).co_filename}:{code.co_firstlineno} in {name_of(coroutine)}"
     file, line, function = places_of(coroutine)[-1]
     return f"{file}:{line} in {function}" if file else function
 

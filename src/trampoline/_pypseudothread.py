@@ -250,7 +250,7 @@ class Pseudothread:
         if innermost is None or state == ENDED:
             return f"<Pseudothread {name!r} ended>"
         waits = "" if state != PARKED else f" for the end of {value.name!r}" if type(value) is Pseudothread else f" for {value!r}"
-        return f"<Pseudothread {name!r} {_STATES[state]}{waits} at {place_of(innermost)}>"
+        return f"<Pseudothread {name!r} {_STATES[state]}{waits} at {place_of(innermost, self._trampoline)}>"
 
     def __iter__(self):
         return yield_itself(self)
