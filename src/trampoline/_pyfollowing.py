@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
+from trampoline._base import ADAPT, ERROR, FREE_THREADED, GIVE, VALUE, WAIT, kinds, meaning_of
 from trampoline._errors import get_traceback
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
@@ -27,6 +27,7 @@ from trampoline._pyresume import (
     returned,
 )
 from trampoline._pytogether import Spawning, hand_out, join
+from trampoline._steps import take_out
 from trampoline._traces import as_thrown
 
 _ON_PYPY = sys.implementation.name == "pypy"
@@ -187,7 +188,9 @@ class Following:
                 p._payload = parked[p] = p._payload if suspension is None else suspension
             raise
         finally:
-            if p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
+            if FREE_THREADED:
+                take_out(leaving, p)
+            elif p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
                 leaving.remove(p)
 
     def _continue(self, p, parked_for=None, promptly=0):
@@ -289,6 +292,8 @@ class Following:
     def _unhand(self, p):
         """Return whether it was still there."""
         handing = self._handing
+        if FREE_THREADED:
+            return take_out(handing, p)
         if handing and handing[-1] is p:
             del handing[-1]  # no call, behind which Ctrl-C could strike
             return True

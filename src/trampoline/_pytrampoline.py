@@ -25,7 +25,7 @@ from _weakref import ref
 from collections import deque
 from types import GeneratorType
 
-from trampoline._base import call, describe, is_coroutine, known_as, no_copy
+from trampoline._base import FREE_THREADED, call, describe, is_coroutine, known_as, no_copy
 from trampoline._errors import exception_of, get_context, get_traceback, set_context
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
@@ -175,7 +175,7 @@ class BaseTrampoline(Turns):
             if len(exc) > 2:
                 raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
             val = exception_of("schedule()", val, *exc)
-        elif handing:
+        elif handing and not FREE_THREADED:
             p = handing[0]
             own = p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue
             if own and p._state is TAKEN and not p._special:
