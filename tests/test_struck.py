@@ -7,7 +7,6 @@ import collections
 import os
 import signal
 import sys
-import threading
 
 import pytest
 from conftest import collect
@@ -270,12 +269,8 @@ OPERATIONS = {
 
 
 def still_noted(t):
-    """Return what a trampoline still knows of what is over."""
-    elsewhere = []
-    thread = threading.Thread(target=lambda: elsewhere.append(t._elsewhere))
-    thread.start()
-    thread.join()
-    return ["elsewhere"] * elsewhere[0] + ["leaving"] * bool(t._leaving) + getattr(t, "_handing", [])
+    """Return what a trampoline still knows of what is over. Nothing strikes within the core in C, which notes it elsewhere."""
+    return [name for name in ("_beside", "_leaving", "_handing") if getattr(t, name, None)]
 
 
 def struck_outside(core, operation, kind, number, how):
@@ -337,7 +332,7 @@ def struck_outside(core, operation, kind, number, how):
         except BaseException as error:
             wrong.append(error)
     wrong += [p for p in (joined_one, *ps) if not p.done]
-    if operation == "turns by hand":  # the error that one keeps may hold a frame of ours with its coroutine
+    if operation == "turns by hand" and len(ended) < 8:  # the error that one keeps may hold a frame of ours with its coroutine
         ps, p = [], None
         collect()
     if sorted(ended) != [(which, name) for which in ("inner", "outer") for name in range(4)]:
