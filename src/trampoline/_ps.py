@@ -67,7 +67,10 @@ def ps(number: int, *, locals: bool = False, seconds: float = 5.0, nudge: bool =
             )
         if nudge and hasattr(signal, "SIGSTOP"):
             os.kill(number, signal.SIGSTOP)
-            os.kill(number, signal.SIGCONT)
+            try:
+                time.sleep(0.05)  # until it has stopped: else the one takes back the other
+            finally:
+                os.kill(number, signal.SIGCONT)
         end = time.monotonic() + seconds
         while not answer.exists():
             if time.monotonic() > end:
