@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 from conftest import REFERENCE_COUNTS, let_go
-from coroutines import outcome
+from coroutines import outcome, value
 from simulated import limited, native, sleeper
 
 from trampoline import sleep, timeout
@@ -268,3 +268,37 @@ def test_resumed_by_hand_and_timed_out_at_the_same_moment(t, park, first, again)
         assert got == ["refused", "late"]
     else:
         assert got == ["a value", "late" if again == "waits again" else "done"]
+
+
+@pytest.mark.parametrize("waits_again", [False, True])
+def test_two_limits_are_up_before_it_waits(core, waits_again):
+    """Who makes calls and does not wait is told when it does: of the inner one first, of the outer one if it waits once more."""
+    seen, told = [0.0], []
+
+    def busy():
+        seen[0] += 5
+        for _ in range(10_000):  # in which the clock is looked at
+            yield value(1)
+        yield sleep(1)
+
+    def inner():
+        try:
+            yield timeout(2, busy())
+        except TimeoutError as error:
+            told.append(str(error))
+        if waits_again:
+            yield sleep(0)
+        return "the inner one's"
+
+    def root():
+        try:
+            return (yield timeout(3, inner()))
+        except TimeoutError as error:
+            told.append(str(error))
+            return "none"
+
+    t = core.Waiting(clock=lambda: seen[0])
+    p = t.add(root())
+    t.run()
+    assert p.result() == ("none" if waits_again else "the inner one's")
+    assert told == ["the 2.0 seconds of timeout() were up", "the 3.0 seconds of timeout() were up"][: 1 + waits_again]
