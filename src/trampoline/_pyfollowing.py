@@ -67,7 +67,10 @@ class Following:
 
     def _stands_nowhere(self, p):
         """Return whether Ctrl-C struck when it was parked. Asked for its state last: another thread may resume or close it meanwhile."""
-        return p not in self._parked and p not in self._leaving and p not in self._closing and p._state == PARKED
+        return p not in self._parked and not self._is_leaving(p) and p not in self._closing and p._state == PARKED
+
+    def _is_leaving(self, p):
+        return p in self._leaving.copy().values()  # of a copy: other threads change it
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
@@ -114,7 +117,7 @@ class Following:
             try:
                 self._queue._entries.remove(p)
             except ValueError:  # else it stands in another's, where it will be passed over
-                elsewhere = p not in self._leaving.copy() and not any(other is p for other in self._queue)  # nor is resumed just now
+                elsewhere = not self._is_leaving(p) and not any(other is p for other in self._queue)  # nor is resumed just now
                 return alone and elsewhere and self._thread in (None, get_ident())
         return True
 
@@ -140,8 +143,9 @@ class Following:
         if wanted is not None and (p._payload is not wanted or p._state != PARKED):
             return None
         parked, leaving, suspension = self._parked, self._leaving, None
+        mine = object()  # at the recursion limit this fails, before what follows would
         try:
-            leaving.extend((p,))  # at the recursion limit of CPython 3.10 and 3.11 that fails, and append() would not: what follows would
+            leaving[mine] = p
             suspension = parked.pop(p, None)  # one step, so of two threads that resume at once one does
             if suspension is None:
                 return None
@@ -184,14 +188,12 @@ class Following:
                         waker()
                 else:
                     self._continue(p, suspension if wanted is None else None, prompt)
-            elif p._state == PARKED and p not in parked and leaving.count(p) == 1:
+            elif p._state == PARKED and p not in parked and list(leaving.copy().values()).count(p) == 1:
                 p._payload = parked[p] = p._payload if suspension is None else suspension
             raise
         finally:
-            if FREE_THREADED:
-                take_out(leaving, p)
-            elif p in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
-                leaving.remove(p)
+            if mine in leaving:  # as it is but where Ctrl-C struck before, as it can in PyPy
+                del leaving[mine]  # no call, behind which it could
 
     def _continue(self, p, parked_for=None, promptly=0):
         """Queue `p` for its next turn, by way of `schedule` where that is overridden.
@@ -328,7 +330,7 @@ class Following:
             if p._state == ENDED:
                 raise error
             parked = self._parked.pop(p, None) is not None
-            if not parked and p in self._closing and p not in self._leaving:  # another thread has taken it out, to close it
+            if not parked and p in self._closing and not self._is_leaving(p):  # another thread has taken it out, to close it
                 raise error
             parked = parked or self._stands_nowhere(p) or _ON_PYPY and p._state == RUNNING
             self._outside.discard(p)

@@ -74,7 +74,7 @@ class BaseTrampoline(Turns):
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
         self._beside = {}  # each turn by hand, and each close(), that is going on, and its thread
-        self._leaving = []  # the pseudothreads that are being resumed: parked no more, and not queued yet
+        self._leaving = {}  # the pseudothreads that are being resumed, each by whom: parked no more, and not queued yet
         self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
