@@ -9,7 +9,7 @@ import signal
 import sys
 
 import pytest
-from conftest import collect
+from conftest import REFERENCE_COUNTS, collect
 from coroutines import failing, value
 from wires import run_script
 
@@ -407,6 +407,7 @@ print(len(wrong), *wrong[:3])
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer that sends a signal")
+@pytest.mark.skipif(not REFERENCE_COUNTS, reason="on PyPy a signal comes between any two steps: docs/waiting.md")
 def test_signals_at_random_moments(core):
     status, out, err = run_script(core, SIGNALS)
     assert (status, out.split()[:1]) == (0, ["0"]), (out, err)
