@@ -106,9 +106,19 @@ def load(name):
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_left():
-    """Have what a file's tests left in cycles end within that file, not within a test of the next one that looks for what is kept."""
+    """Have what a file's tests left in cycles end within that file, not within a test of the next one that looks for what is kept.
+
+    What stays, reports and caches, is left out of every later gc.collect(), of which the tests do many thousands.
+    """
+    leave_out()
     yield
     collect()
+
+
+def leave_out():
+    """Leave what there is now out of every later gc.collect()."""
+    if hasattr(gc, "freeze"):
+        gc.freeze()
 
 
 @pytest.fixture(params=CORES)
@@ -201,10 +211,9 @@ def inside(request, core, monkeypatch):
 
 
 def pytest_collection_finish():
-    """Leave what pytest has made out of every later gc.collect(), of which the tests do many thousands."""
-    if hasattr(gc, "freeze"):
-        gc.collect()
-        gc.freeze()
+    """Leave what pytest has made out of later collections."""
+    collect()
+    leave_out()
 
 
 @pytest.fixture
