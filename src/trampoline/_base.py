@@ -264,19 +264,13 @@ def own_name_of(coroutine: object) -> str | None:
 
 def place_of(coroutine: object, trampoline: Any = None) -> str:
     """Say where it stands: file, line, function; without the GIL, of what another thread runs, where it begins: 3.13t may crash."""
-    running = FREE_THREADED and (_ask(coroutine, "gi_running") or _ask(coroutine, "cr_running"))
-    if running and trampoline is not None and trampoline._thread != get_ident():
+    elsewhere = FREE_THREADED and trampoline is not None and trampoline._thread != get_ident()
+    if elsewhere and (_ask(coroutine, "gi_running") or _ask(coroutine, "cr_running")):
         return f"{(code := _code_of(coroutine)).co_filename}:{code.co_firstlineno} in {name_of(coroutine)}"
-    file, line, function = places_of(coroutine)[-1]
+    file, line, function = "", 0, name_of(coroutine)
+    for code, frame, name in frames_of(coroutine):
+        file, line, function = code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name
     return f"{file}:{line} in {function}" if file else function
-
-
-def places_of(coroutine: object) -> list[tuple[str, int, str]]:
-    """Return file, line and function of `coroutine` and of all that it delegates to; no file if it has no code."""
-    found = [
-        (code.co_filename, frame.f_lineno if frame is not None else code.co_firstlineno, name) for code, frame, name in frames_of(coroutine)
-    ]
-    return found or [("", 0, name_of(coroutine))]
 
 
 def frames_of(coroutine: object) -> Iterator[tuple[CodeType, FrameType | None, str]]:

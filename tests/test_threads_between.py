@@ -1,0 +1,130 @@
+"""One thread between two steps of another: a `suspend()` that fails, an overridden `schedule` that is just shown a pseudothread."""
+
+import contextlib
+import sys
+import threading
+
+import pytest
+from test_threads_signals import in_thread
+
+
+@pytest.mark.parametrize("act", ["_wake", "_claim"], ids=["resumes", "closes"])
+def test_a_suspend_that_fails_while_another_thread(core, act):
+    """Who was resumed gets its error at the yield, and out of run() it comes where there is nobody any more.
+
+    The core in Python took the value that the other thread had for an error, and threw that; or let it run while it was closed.
+    """
+    taken_out, failed = threading.Event(), threading.Event()
+
+    def interfere(p):
+        def stands_still(frame, event, what):
+            if event == "c_return" and what.__name__ == "pop" and frame.f_code.co_name == act:
+                taken_out.set()
+                failed.wait(10)
+
+        sys.setprofile(stands_still)
+        try:
+            p.resume("resumed") if act == "_wake" else p.close()
+        finally:
+            sys.setprofile(None)
+            taken_out.set()  # where the core is in C nothing stands still
+
+    class Fails(core.Suspension):
+        def suspend(self, pseudothread):
+            self.thread, self.errors = in_thread(lambda: interfere(pseudothread))
+            taken_out.wait(10)
+            raise KeyError("mine")
+
+    def root():
+        try:
+            yield suspension
+        except (KeyError, GeneratorExit) as error:
+            got.append(type(error))
+
+    got, suspension, t = [], Fails(), core.Trampoline()
+    p = t.add(root())
+    with pytest.raises(KeyError) if act == "_claim" else contextlib.nullcontext():
+        t.run()
+    failed.set()
+    suspension.thread.join(10)
+    t.run()
+    assert suspension.errors == []
+    assert p.done
+    assert got == [KeyError if act == "_wake" else GeneratorExit]
+    assert not t.queue
+
+
+def test_a_suspend_that_fails_while_another_thread_shows_it_to_schedule(core):
+    """Each core threw the value that the other thread had, as if that were the error."""
+    shown, failed = threading.Event(), threading.Event()
+
+    class Shows(core.Trampoline):
+        def schedule(self, coroutine, stack=(), val=None, *exc):
+            if val == "resumed":
+                shown.set()
+                failed.wait(10)
+            return super().schedule(coroutine, stack, val, *exc)
+
+    class Fails(core.Suspension):
+        def suspend(self, pseudothread):
+            self.thread, self.errors = in_thread(lambda: pseudothread.resume("resumed"))
+            shown.wait(10)
+            raise KeyError("mine")
+
+    def root():
+        try:
+            yield suspension
+        except KeyError as error:
+            return error.args[0]
+
+    suspension, t = Fails(), Shows()
+    p = t.add(root())
+    t.run()
+    failed.set()
+    suspension.thread.join(10)
+    t.run()
+    assert suspension.errors == []
+    assert p.result() == "mine"
+
+
+def test_who_is_queued_by_an_overridden_schedule_is_not_closed_meanwhile(core, park):
+    """The core in Python queued what another thread had closed between two of its steps."""
+    taken_back, closed = threading.Event(), threading.Event()
+
+    def resume():
+        def stands_still(frame, event, what):
+            if event == "return" and frame.f_code.co_name == "_unhand" and not taken_back.is_set():
+                taken_back.set()
+                closed.wait(10)
+
+        sys.setprofile(stands_still)
+        try:
+            p.resume()
+        finally:
+            sys.setprofile(None)
+            taken_back.set()  # where the core is in C nothing stands still
+
+    class Copies(core.Trampoline):
+        def schedule(self, coroutine, stack=(), val=None, *exc):
+            return super().schedule(coroutine, list(stack), val, *exc)
+
+    def root():
+        try:
+            yield park
+        finally:
+            ended.append("root")
+
+    ended, t = [], Copies()
+    p = t.add(root())
+    t.run()
+    thread, errors = in_thread(resume)
+    taken_back.wait(10)
+    with contextlib.suppress(RuntimeError):  # it is queued already, or will be
+        p.close()
+    closed.set()
+    thread.join(10)
+    t.run()
+    assert errors == []
+    assert ended == ["root"]
+    assert p.done
+    assert not t.queue
