@@ -43,11 +43,17 @@ cdef PyObject* whose_turn(BaseTrampoline t) noexcept:
     return found
 
 
-cdef int leaving_in(BaseTrampoline t) noexcept:
+cdef inline bint leaving_in(BaseTrampoline t) noexcept:
+    """Return whether another thread is just resuming one: parked no more, and not queued yet."""
     ct_lock(<PyObject*>t)
-    cdef int leaving = t.leaving
+    cdef bint leaving = t.leaving and others_leave(t)
     ct_unlock(<PyObject*>t)
     return leaving
+
+
+cdef inline bint others_leave(BaseTrampoline t) noexcept:
+    """The same, for who has its lock."""
+    return t.leaving > (t.leaver == PyThread_get_thread_ident())
 
 
 # What other threads may do beside run().

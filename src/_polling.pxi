@@ -52,7 +52,7 @@ cdef PyObject* wait_for_files(BaseTrampoline t, PyObject* reactor) noexcept:
         failure = seconds_left(t.timers, &left)
     if t.own is None or ct_size(&t.own.count) or not ct_flag(&t.running):  # a clock of the user's may have put another queue in its place
         left = 0
-    elif (t.leaving or t.beside) and left > MOMENT:
+    elif (leaving_in(t) or t.beside) and left > MOMENT:
         left = MOMENT
     if failure == NULL:
         count = ct_poll(<int>ct_whole(ct_slot(reactor, ct_reactor_epoll)), ct_milliseconds(left if left < PAUSE else PAUSE), ready, events)

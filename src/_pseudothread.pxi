@@ -339,10 +339,7 @@ cdef PyObject* throw_claimed(BaseTrampoline t, Pseudothread p, PyObject* suspens
     if p.levels != NULL:
         woke(p)
     Py_INCREF(error)
-    global ct_throws
-    ct_throws += 1
-    cdef PyObject* failure = withdraw(suspension, p)
-    ct_throws -= 1
+    cdef PyObject* failure = withdraw_to_throw(suspension, p)
     ct_lock(<PyObject*>t)
     cdef PyObject* old = p.value  # none, but where its suspend() is still at it, and has failed
     cdef char promptly = p.special & PROMPTLY

@@ -18,7 +18,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
         claimed = False
         entry = failure = NULL
         ct_lock(<PyObject*>t)
-        alive = t.first_parked != NULL or t.leaving != 0
+        alive = t.first_parked != NULL or t.leaving and others_leave(t)
         if queue is None:
             ct_unlock(<PyObject*>t)
             failure = take_foreign(t, &entry)
@@ -80,7 +80,7 @@ cdef PyObject* loop(BaseTrampoline t, PyObject** result) noexcept:
 
 cdef inline bint may_jump(BaseTrampoline t) noexcept:
     """Return whether nothing but the next deadline of a virtual clock can queue anything."""
-    return t.virtual and t.timers is not None and t.timers.alone and not t.outside and not t.leaving and not elsewhere_in(t)
+    return t.virtual and t.timers is not None and t.timers.alone and not t.outside and not leaving_in(t) and not elsewhere_in(t)
 
 
 cdef inline bint jumps(BaseTrampoline t, PyObject** failure) noexcept:

@@ -268,7 +268,7 @@ OPERATIONS = {
 
 def still_noted(t):
     """Return what a trampoline still knows of what is over. Nothing strikes within the core in C, which notes it elsewhere."""
-    return [name for name in ("_beside", "_leaving", "_handing") if getattr(t, name, None)]
+    return [name for name in ("_beside", "_leavers", "_handing") if getattr(t, name, None)]
 
 
 def struck_outside(core, operation, kind, number, how):

@@ -1,5 +1,7 @@
 """When `withdraw()` of a suspension is called: once for each wait that `throw()` or `close()` ends, whoever calls them, and never else."""
 
+from contextlib import suppress
+
 import pytest
 
 import trampoline
@@ -125,3 +127,31 @@ def test_who_is_being_thrown_into_is_queued_to_it(core, act):
     t.run()
     assert told.log == ["suspend", "withdraw", "caught", "goes on"]
     assert p.done
+
+
+class Runs(Told):
+    """Runs the trampoline from within `withdraw()`."""
+
+    def withdraw(self, pseudothread):
+        super().withdraw(pseudothread)
+        self.log.append(pseudothread.trampoline.run())
+
+
+def result(value):
+    yield value
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["Trampoline", "Waiting"])
+def test_it_may_run_the_trampoline(core, kind):
+    """The run() in there does not wait for who is being thrown into: it would for ever."""
+    told = Runs()
+    t = getattr(core, kind)()
+    p = t.add(waits(told))
+    with suppress(trampoline.Deadlock):  # which only the one with a reactor knows of
+        t.run()
+    t.add(result(3))
+    p.throw(KeyError)
+    assert told.log == ["suspend", "withdraw", 3]
+    t.run()
+    assert told.log == ["suspend", "withdraw", 3, "caught", "goes on"]

@@ -107,6 +107,7 @@ cdef class BaseTrampoline:
     cdef bint asks  # whether _adapt() is asked for coroutines that are no generators, too
     cdef object thread, waker
     cdef int leaving  # how many are being resumed: parked no more, and not queued yet
+    cdef unsigned long leaver  # the thread that is in withdraw() for one of them, which may run this trampoline; or 0
     cdef int beside  # how many turns by hand, and close(), are going on
     cdef int limits  # deadlines of those that need not be parked
     cdef unsigned int passed  # by errors: how many levels

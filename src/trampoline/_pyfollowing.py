@@ -44,6 +44,15 @@ class Following:
         beside = self._beside.copy()
         return bool(beside) and get_ident() not in beside.values()
 
+    @property
+    def _leaving(self):
+        """Whether another thread is just resuming one: parked no more, and not queued yet.
+
+        This one may be, too: in a `withdraw()` that runs the trampoline, and on PyPy where Ctrl-C struck at the last step of `_wake()`.
+        """
+        leavers = self._leavers
+        return bool(leavers) and any(thread != get_ident() for thread, _ in leavers.copy())
+
     def _came_back(self):
         """One of these is over: whoever waits looks again at what he waits for."""
         waker = self._waker_
@@ -70,7 +79,7 @@ class Following:
         return p not in self._parked and not self._is_leaving(p) and p not in self._closing and p._state == PARKED
 
     def _is_leaving(self, p):
-        return p in self._leaving.copy().values()  # of a copy: other threads change it
+        return p in self._leavers.copy().values()  # of a copy: other threads change it
 
     def _put_back(self, entry, own):
         """Put what was taken back to the front of the queue, if that can be looked through and it does not stand there."""
@@ -142,8 +151,8 @@ class Following:
         """
         if wanted is not None and (p._payload is not wanted or p._state != PARKED):
             return None
-        parked, leaving, suspension = self._parked, self._leaving, None
-        mine = object()  # at the recursion limit this fails, before what follows would
+        parked, leaving, suspension = self._parked, self._leavers, None
+        mine = get_ident(), object()  # at the recursion limit this fails, before what follows would
         try:
             leaving[mine] = p
             suspension = parked.pop(p, None)  # one step, so of two threads that resume at once one does

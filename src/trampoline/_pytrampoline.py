@@ -52,7 +52,7 @@ class BaseTrampoline(Turns):
     """The queue and its run loop: what `Trampoline` is built on."""
 
     __slots__ = (  # so that the instance's attributes are the user's own
-        "_alone", "_asks", "_astray", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leaving", "_left",
+        "_alone", "_asks", "_astray", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leavers", "_left",
         "_limits", "_look_at", "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner",
         "_running", "_straddling", "_timers", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
@@ -74,7 +74,7 @@ class BaseTrampoline(Turns):
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
         self._beside = {}  # each turn by hand, and each close(), that is going on, and its thread
-        self._leaving = {}  # the pseudothreads that are being resumed, each by whom: parked no more, and not queued yet
+        self._leavers = {}  # the pseudothreads that are being resumed, each by whom: parked no more, and not queued yet
         self._left = None  # which of those that are left close() is just closing
         self._limits = 0  # deadlines of those that need not be parked: then too it looks at what waits
         self._look_at = 0.0  # when to look next at what waits
