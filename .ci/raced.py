@@ -5,9 +5,9 @@
 A report has the stacks of two accesses. It is the core's if one of them was made by the core itself, or both by a function of CPython's
 that the core called, with no Python in between. Where one of them is by what Python does or calls, or its stack was lost, the race is
 CPython's: these are counted, by the two functions, and do not fail. In race.looks.*, of the test that reads the variables of coroutines
-that run, the making of an object counts as CPython's, which hands it over without a lock. So does, wherever it is called from, the interning of
-strings, whose table all threads have in common: 3.13t writes to a string that others can find in there already. A report of another kind
-(a lock, a signal) is the core's if that has a part in any stack.
+that run, the making of an object counts as CPython's, which hands it over without a lock. So does the interning of strings, wherever it is
+called from: all threads have one table, and 3.13t writes to a string that others can find in there already. A report of another kind (a
+lock, a signal) is the core's if that has a part in any stack.
 """
 
 import re
