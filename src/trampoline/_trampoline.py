@@ -292,6 +292,10 @@ class Layer(Base):
             from trampoline._executors import Outcome, future_of
 
             return Outcome(future_of(got))
+        if got is None:
+            from trampoline._untaken import bare
+
+            return bare()
         if type(got) in core_types:
             from trampoline._untaken import refused
 

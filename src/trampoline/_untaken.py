@@ -33,6 +33,12 @@ def refused(got: Any, trampoline: object) -> Suspension:
     return _Refused(RuntimeError(f"{describe(got)} was made with the other core, not with that of {trampoline!r}: take its own spawn()"))
 
 
+def bare() -> Suspension:
+    """Return what raises the error for what is awaited and yields None, as `asyncio.sleep(0)` does: a round of asyncio's loop."""
+    hint = "asyncio.sleep(0) asks its loop for a round by that: `await trampoline.sleep(0)`, or run it by `await trampoline.aio.run(...)`"
+    return _Refused(TypeError(f"what an `async def` awaited yielded None, which is no result of its own here: {hint}"))
+
+
 def not_in_asyncio(future: Any) -> Suspension:
     """Return what raises the error for a future of asyncio that is awaited, where no loop of asyncio waits for it."""
     future._asyncio_future_blocking = False
