@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
 
         return ps(chosen.pid, locals=chosen.locals, seconds=chosen.seconds, nudge=chosen.nudge)
     print(f"ctrampoline {__version__}")
-    print(f"core: {'C' if accelerated else 'Python (slower)'}, accelerated = {accelerated}: {reason}")
+    slower = " (slower)" if platform.python_implementation() == "CPython" else ""
+    print(f"core: {'C' if accelerated else f'Python{slower}'}, accelerated = {accelerated}: {reason}")
     print(f"Python: {platform.python_implementation()} {platform.python_version()} on {platform.platform()}")
     print("sub-commands (each with --help):", *_SUBCOMMANDS, sep="\n  ")
     return 0

@@ -13,7 +13,9 @@ else:
         accelerated, reason = True, "the extension was built"
     except ImportError as error:
         reason = f"the extension cannot be imported: {error}"
-        if error.name == "trampoline._ctrampoline" and sys.implementation.name == "cpython":  # no other Python gets one
+        if sys.implementation.name != "cpython":
+            reason = "the extension is for CPython alone"
+        elif error.name == "trampoline._ctrampoline":
             reason += "; it was installed with TRAMPOLINE_NO_EXTENSIONS set, or where no C compiler builds it:"
             reason += " pip install --no-cache-dir with TRAMPOLINE_REQUIRE_EXTENSIONS=1 says why"
 if not accelerated:

@@ -45,7 +45,7 @@ def demo(files: int | None = None) -> int:
     print(f"{'ast.walk, to compare the count':<32}{counts['ast.walk']:>12,}")
     for name in _SCHEDULERS:
         print(f"{name:<32}{counts[name]:>12,}{seconds[name]:>10.2f}{seconds[_RECIPE] / max(seconds[name], 1e-9):>17.1f}x")
-    if not accelerated:
+    if not accelerated and sys.implementation.name == "cpython":  # PyPy compiles it
         print(f"The core is in Python, and so slower than that in C: {reason}")
     if len(set(counts.values())) != 1:
         print("the counts differ", file=sys.stderr)
