@@ -11,7 +11,6 @@ from conftest import CORES
 import trampoline
 from trampoline import __main__, _demo
 
-
 ON_CPYTHON = sys.implementation.name == "cpython"
 
 
