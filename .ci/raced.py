@@ -5,8 +5,9 @@
 A report has the stacks of two accesses. It is the core's if one of them was made by the core itself, or both by a function of CPython's
 that the core called, with no Python in between. Where one of them is by what Python does or calls, or its stack was lost, the race is
 CPython's: these are counted, by the two functions, and do not fail. In race.looks.*, of the test that reads the variables of coroutines
-that run, the making of an object counts as CPython's, which hands it over without a lock. A report of another kind (a lock, a signal) is
-the core's if that has a part in any stack.
+that run, the making of an object counts as CPython's, which hands it over without a lock. So does the interning of strings, wherever it is
+called from: all threads have one table, and 3.13t writes to a string that others can find in there already. A report of another kind (a
+lock, a signal) is the core's if that has a part in any stack.
 """
 
 import re
@@ -43,6 +44,8 @@ def is_ours(report: str, looks: bool) -> bool:
     if not accesses:
         return CORE in report
     if looks and any(frames and frames[0][0].startswith(MADE) for frames in map(frames_of, accesses)):
+        return False
+    if all("intern_common" in [place.split()[0] for place, _ in frames_of(stack)] for stack in accesses):
         return False
     by = {whose(stack) for stack in accesses}
     return "core" in by or by == {"called"}

@@ -143,7 +143,6 @@ cdef extern from *:
     Py_ssize_t Py_REFCNT(PyObject*) noexcept
     bint PyLong_CheckExact(PyObject*) noexcept
     bint PyTuple_CheckExact(PyObject*) noexcept
-    PyObject* PyTuple_GET_ITEM(PyObject*, Py_ssize_t) noexcept
     void PyTuple_SET_ITEM(PyObject*, Py_ssize_t, PyObject*) noexcept
     long PyLong_AsLong(PyObject*) noexcept
     double PyFloat_AsDouble(PyObject*) noexcept

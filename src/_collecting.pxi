@@ -45,8 +45,9 @@ cdef made(BaseTrampoline t, Pseudothread p):
         if new_levels(p, now):
             p.special |= COLLECTED
         return
-    handing = list(t.handing) if CT_FREE_THREADED else t.handing
-    for other in handing:  # an overridden `schedule` that gives the same stack in pairs of its own
+    cdef tuple shown
+    for shown in list(t.handing) if CT_FREE_THREADED else t.handing:
+        other = <Pseudothread>shown[0]  # an overridden `schedule` that gives the same stack in pairs of its own
         if other.levels != NULL and goes_on(other) and same((<object>other).stack, (<object>p).stack):
             p.levels, other.levels = other.levels, NULL
             p.levels.p = <PyObject*>p

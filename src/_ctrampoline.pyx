@@ -173,16 +173,17 @@ cdef class BaseTrampoline:
             raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
         if exc:
             val = exception_of("schedule()", val, *exc)
-        cdef Pseudothread p = handed(self, coroutine, stack)
-        cdef bint was_handed = p is not None and takes_back(self, p)
-        if was_handed:
-            unhand(self, p)
+        cdef tuple shown = handed(self, coroutine, stack)
+        cdef Pseudothread p = None if shown is None else <Pseudothread>PyTuple_GET_ITEM(<PyObject*>shown, 0)
+        if p is not None and takes_back(self, p):
+            unhand(self, shown)
         else:
+            shown = None
             check_stack(coroutine, stack)
             p = make(self, coroutine, stack if stack else None)
             note_name(p, root(p) if stack else coroutine)
         give_next(self, p, val, len(exc) > 0)
-        append(self, p, was_handed)
+        append(self, p, shown)
         return p
 
     def run(self):

@@ -36,16 +36,16 @@ cdef void give_next(BaseTrampoline t, Pseudothread p, value, bint throwing) noex
     Py_XDECREF(old)
 
 
-cdef append(BaseTrampoline t, Pseudothread p, bint was_handed):
-    """Queue it. If that fails, whoever showed it to an overridden `schedule`, from whom it `was_handed`, sees that nobody has taken it."""
+cdef append(BaseTrampoline t, Pseudothread p, tuple shown):
+    """Queue it. If that fails, whoever had `shown` it to an overridden `schedule`, if that is not None, sees that nobody has taken it."""
     cdef PyObject* failure = queue_up(t, p, False)
     cdef PyObject* value
-    if failure != NULL and was_handed and not stands_in_queue(t, p, &failure):
+    if failure != NULL and shown is not None and not stands_in_queue(t, p, &failure):
         value, p.value = p.value, NULL
         p.special &= ~THROWING
         Py_XDECREF(value)
         try:
-            t.handing.append(p)
+            t.handing.append(shown)
         except MemoryError:
             pass
     leave(failure)

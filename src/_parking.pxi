@@ -101,10 +101,11 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     cdef PyObject* returned
     cdef PyObject* failure = NULL
     cdef bint turned = p.state == RUNNING  # else somebody resumed it
-    stack = ()
+    stack = shown = ()
     try:
         stack = nest(p)
-        t.handing.append(p)
+        shown = (p,)  # it is known by that: when `schedule` comes back, another thread may be showing the next of `p`
+        t.handing.append(shown)
     except BaseException as error:
         Py_INCREF(error)
         failure = <PyObject*>error
@@ -134,7 +135,7 @@ cdef PyObject* hand_over(BaseTrampoline t, Pseudothread p) noexcept:
     Py_XDECREF(value)
     Py_DECREF(<object>top)
     # Where it is still there what came back, if anything, was another coroutine or stack.
-    return end_unqueued(t, p, turned, failure) if unhand(t, p) else failure
+    return end_unqueued(t, p, turned, failure) if unhand(t, shown) else failure
 
 
 cdef PyObject* end_unqueued(BaseTrampoline t, Pseudothread p, bint turned, PyObject* failure) noexcept:
@@ -206,22 +207,24 @@ cdef PyObject* without_pair(PyObject* pair) noexcept:
     return value
 
 
-cdef Pseudothread handed(BaseTrampoline t, coroutine, stack):
-    """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
+cdef tuple handed(BaseTrampoline t, coroutine, stack):
+    """Return in what `schedule` is just being shown this continuation, a tuple with the pseudothread, or None."""
     cdef Pseudothread p
-    for p in list(t.handing) if CT_FREE_THREADED else t.handing:
+    cdef tuple shown
+    for shown in list(t.handing) if CT_FREE_THREADED else t.handing:
+        p = <Pseudothread>PyTuple_GET_ITEM(<PyObject*>shown, 0)
         if p.top == <PyObject*>coroutine and (p.linked is stack or not p.linked and not stack):
-            return p
+            return shown
     return None
 
 
-cdef bint unhand(BaseTrampoline t, Pseudothread p) except -1:
+cdef bint unhand(BaseTrampoline t, tuple shown) except -1:
     """Return whether it was still there. No error is made on the way: for that there may be no memory."""
     cdef bint found = False
     ct_lock(<PyObject*>t)
     try:
         for index in range(len(t.handing)):
-            if t.handing[index] is p:
+            if t.handing[index] is shown:
                 del t.handing[index]
                 found = True
                 break

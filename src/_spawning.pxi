@@ -79,15 +79,17 @@ cdef PyObject* launch(BaseTrampoline t, Pseudothread p, PyObject** started) noex
             Py_INCREF(p)
             started[0] = <PyObject*>p
         return failure
+    shown = ()
     try:
-        t.handing.append(p)
+        shown = (p,)
+        t.handing.append(shown)
     except BaseException as error:
         Py_INCREF(error)
         return <PyObject*>error
     Py_INCREF(<object>top)
     started[0] = PyObject_CallMethodOneArg(<PyObject*>t, <PyObject*>word_schedule, top)
     failure = ct_fetch() if started[0] == NULL else NULL
-    unhand(t, p)
+    unhand(t, shown)
     Py_DECREF(<object>top)
     if failure == NULL and Py_TYPE(started[0]) != <PyTypeObject*>Pseudothread:
         Py_DECREF(<object>started[0])

@@ -12,6 +12,7 @@ from conftest import collect
 from coroutines import failing, value
 
 import trampoline
+from trampoline._pycollecting import _here as here
 from trampoline import Suspension, first, gather, timeout
 
 PACKAGE = os.path.dirname(trampoline.__file__)
@@ -268,7 +269,8 @@ OPERATIONS = {
 
 def still_noted(t):
     """Return what a trampoline still knows of what is over. Nothing strikes within the core in C, which notes it elsewhere."""
-    return [name for name in ("_beside", "_leavers", "_handing") if getattr(t, name, None)]
+    noted = [name for name in ("_beside", "_leavers", "_handing", "_showing") if getattr(t, name, None)]
+    return noted + [("running", here.running)] * bool(here.running)
 
 
 def struck_outside(core, operation, kind, number, how):

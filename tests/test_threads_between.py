@@ -128,3 +128,63 @@ def test_who_is_queued_by_an_overridden_schedule_is_not_closed_meanwhile(core, p
     assert ended == ["root"]
     assert p.done
     assert not t.queue
+
+
+@pytest.mark.parametrize("act", ["resume", "throw", "add"])
+def test_a_schedule_that_comes_back_after_the_next_turn(core, act):
+    """Another thread's, when run() is showing the next continuation: each core took that for what nobody had taken, and ended it."""
+    parked, next_shown, back = threading.Event(), threading.Event(), threading.Event()
+
+    class Late(core.Trampoline):
+        def schedule(self, *args):
+            if threading.get_ident() == other:
+                scheduled = super().schedule(*args)
+                assert next_shown.wait(10)
+                return scheduled
+            if not next_shown.is_set() and parked.is_set():
+                next_shown.set()
+                assert back.wait(10)
+            return super().schedule(*args)
+
+    class Parks(core.Suspension):
+        external = True
+
+        def suspend(self, pseudothread):
+            self.pseudothread = pseudothread
+            parked.set()
+
+    def calls():
+        yield callee()
+        return "end"
+
+    def callee():
+        yield 1
+
+    def root():
+        with contextlib.suppress(KeyError):
+            yield suspension
+        return (yield calls())
+
+    def interfere():
+        nonlocal other
+        parked.wait(10)
+        other = threading.get_ident()
+        if act == "add":
+            ended.append(t.add(calls()))
+        else:
+            ended.append(suspension.pseudothread)
+            suspension.pseudothread.resume() if act == "resume" else suspension.pseudothread.throw(KeyError)
+        back.set()
+
+    t, suspension, other, ended = Late(), Parks(), None, []
+    p = t.add(root())
+    t.run()
+    thread, errors = in_thread(interfere)
+    while not back.is_set():
+        t.run()
+    thread.join(10)
+    t.run()
+    assert errors == []
+    assert ended[0].result() == "end"
+    assert not t.queue
+    p.close()

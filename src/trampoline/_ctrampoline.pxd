@@ -118,7 +118,7 @@ cdef class BaseTrampoline:
     cdef Timers timers  # the same if it is one of ours, else None
     cdef bint virtual  # whether their clock jumps
     cdef set outside  # under a virtual clock: the parked pseudothreads that something outside of the trampoline will resume
-    cdef list handing
+    cdef list handing  # what an overridden `schedule` is just being shown: for each a tuple of its own with the pseudothread
     cdef PyObject* entered  # the context of the pseudothread whose turn it is; not owned
     cdef Collector own_collector, collecting
     cdef long long era, epoch  # the numbers of when it took that up, and of when that came into use; 0: it does not collect

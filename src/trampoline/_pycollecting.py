@@ -45,8 +45,9 @@ def made(t, p):
         p._levels = Levels(era, now)
         p._special |= COLLECTED
         return
-    for other in t._handing:  # an overridden `schedule` that gives the same stack in pairs of its own
-        if other._levels is not None and other._levels._era is era and _same(other.stack, p.stack):
+    for shown in ([t._showing], *t._handing):  # an overridden `schedule` that gives the same stack in pairs of its own
+        other = shown[0]
+        if other is not None and other._levels is not None and other._levels._era is era and _same(other.stack, p.stack):
             p._levels, other._levels = other._levels, None
             p._special |= COLLECTED
             return
@@ -64,11 +65,16 @@ def between_turns(t):
     t._era.collector._raise()
 
 
+def begins_here(t):
+    """Return whether turns by hand begin on this thread, as they do where `t` does not run. Asked first, so that Ctrl-C leaves nothing behind."""
+    return t not in _here.running
+
+
 def turns_begin(t):
-    """A run loop of `t` begins on this thread, or turns by hand where it does not run. Return whether it did not before."""
+    """A run loop of `t` begins on this thread, or turns by hand where it does not run."""
     running = _here.running
     if t in running:
-        return False
+        return
     if _here.collector is None and Everywhere.make is not None and t._own_collector is None:
         collect(_checked(Everywhere.make(), "the function that collect_threads() was given returned"))
     if Everywhere.used:
@@ -76,7 +82,6 @@ def turns_begin(t):
         if t._era is not None:
             t._token = t._era.collector._enter()
     running += (t,)  # no call, behind which Ctrl-C could strike
-    return True
 
 
 def turns_end(t):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from trampoline._base import ADAPT, ERROR, FREE_THREADED, GIVE, VALUE, WAIT, kinds, meaning_of
+from trampoline._base import ADAPT, ERROR, GIVE, VALUE, WAIT, kinds, meaning_of
 from trampoline._errors import get_traceback
 from trampoline._pypseudothread import Pseudothread
 from trampoline._pyqueue import Queue
@@ -27,7 +27,7 @@ from trampoline._pyresume import (
     returned,
 )
 from trampoline._pytogether import Spawning, hand_out, join
-from trampoline._steps import take_out
+from trampoline._steps import BY_THE_LINE, take_out
 from trampoline._traces import as_thrown
 
 _ON_PYPY = sys.implementation.name == "pypy"
@@ -262,9 +262,9 @@ class Following:
             value = error_of(value)
         coroutine, stack = p._top, p._stack
         p._payload, p._special, p._state = None, p._special & ~(THROWING | OWED | PROMPTLY), TAKEN
-        handing, failed = self._handing, True
+        handing, shown, failed = self._handing, [p], True
         try:
-            handing.append(p)
+            handing.append(shown)
             if throwing:
                 self.schedule(coroutine, stack, type(value), value, get_traceback(value))
             else:
@@ -272,12 +272,12 @@ class Following:
             failed = False
         finally:
             if handing:
-                self._not_taken(p, coroutine, stack, failed, turned)
+                self._not_taken(p, shown, coroutine, stack, failed, turned)
             p = value = coroutine = stack = None  # the frames of a traceback hold those that called them
 
-    def _not_taken(self, p, coroutine, stack, failed, turned=True):
+    def _not_taken(self, p, shown, coroutine, stack, failed, turned=True):
         """End `p` if an overridden `schedule` did not pass on its continuation, but another coroutine or stack, if anything."""
-        if self._unhand(p) and p._state == TAKEN:
+        if self._unhand(shown) and p._state == TAKEN:
             p._state = RUNNING  # with no jump between these two: close() in another thread is refused, or was quicker
             try:
                 self._end_unqueued(p, coroutine, stack, turned)
@@ -294,24 +294,26 @@ class Following:
         hand_out(p)
 
     def _handed(self, coroutine, stack):
-        """Return the pseudothread of which this is the continuation, if `schedule` is just being shown it."""
-        for p in self._handing.copy():  # other threads show some, too
-            if p._top is coroutine and (p._stack is stack or not p._stack and not stack):
-                return p
+        """Return as what `schedule` is just being shown this continuation: the pseudothread, or that in a list of its own; or None."""
+        for shown in (self._showing, *self._handing):  # of a copy: other threads show some, too
+            p = shown[0] if type(shown) is list else shown
+            if p is not None and p._top is coroutine and (p._stack is stack or not p._stack and not stack):
+                return shown
         return None
 
-    def _unhand(self, p):
-        """Return whether it was still there."""
-        handing = self._handing
-        if FREE_THREADED:
-            return take_out(handing, p)
-        if handing and handing[-1] is p:
-            del handing[-1]  # no call, behind which Ctrl-C could strike
+    def _unhand(self, shown):
+        """Return whether it is shown still. That is not the next turn of the same, which another thread may be showing by now."""
+        if shown is self._showing:
+            self._showing = None
             return True
-        if p not in handing:
-            return False
-        handing.remove(p)
-        return True
+        handing = self._handing
+        if not BY_THE_LINE:
+            return take_out(handing, shown)
+        for index, other in enumerate(handing):
+            if other is shown:
+                del handing[index]  # no call, behind which Ctrl-C could strike, or another thread have a turn
+                return True
+        return False
 
     def _park(self, p, suspension):
         interrupted = p._interrupted

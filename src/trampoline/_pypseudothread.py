@@ -22,7 +22,7 @@ from trampoline._base import (
     yield_itself,
 )
 from trampoline._errors import exception_of, get_context, get_traceback, set_context, without_frames
-from trampoline._pycollecting import Everywhere, turns_begin, turns_end
+from trampoline._pycollecting import Everywhere, begins_here, turns_begin, turns_end
 from trampoline._pyresume import (
     ENDED,
     LEAVING,
@@ -84,7 +84,9 @@ class Pseudothread:
         mine, by_hand = trampoline._thread in (None, here), False
         try:
             trampoline._beside[turn] = here
-            by_hand = Everywhere.used and turns_begin(trampoline)
+            by_hand = Everywhere.used and begins_here(trampoline)
+            if by_hand:
+                turns_begin(trampoline)
             if mine:  # else whose turn it is there is not this one
                 trampoline._current = self
             if trampoline._advance(self, None, None, None) is None:
@@ -355,7 +357,9 @@ class _Closing:
         """Close what is left of its coroutines, and tell those that wait for its end."""
         try:
             if self.by_hand is None:
-                self.by_hand = Everywhere.used and turns_begin(p._trampoline)
+                self.by_hand = Everywhere.used and begins_here(p._trampoline)
+                if self.by_hand:
+                    turns_begin(p._trampoline)
             while p._state == RUNNING:
                 if p._levels is not None:
                     p._levels._closing = True

@@ -25,7 +25,7 @@ from _weakref import ref
 from collections import deque
 from types import GeneratorType
 
-from trampoline._base import FREE_THREADED, call, describe, is_coroutine, known_as, no_copy
+from trampoline._base import call, describe, is_coroutine, known_as, no_copy
 from trampoline._errors import exception_of, get_context, get_traceback, set_context
 from trampoline._pychannel import Channel
 from trampoline._pycollecting import Everywhere, collect, collect_threads, made, set_own, turns_begin, turns_end
@@ -36,6 +36,7 @@ from trampoline._pyresume import LEAVING, OWN_CODES, QUEUED, RUNNING, TAKEN, THR
 from trampoline._pytimers import Deadline, Limit, Timers, VirtualClock, sleep
 from trampoline._pytogether import Group, check_root, check_stack, describe_root, note_name, spawn
 from trampoline._pyturns import Turns
+from trampoline._steps import BY_THE_LINE
 from trampoline._traces import note_on
 from trampoline._waited import runs_already
 
@@ -54,7 +55,7 @@ class BaseTrampoline(Turns):
     __slots__ = (  # so that the instance's attributes are the user's own
         "_alone", "_asks", "_astray", "_beside", "_closing", "_current", "_entered", "_era", "_handing", "_held", "_leavers", "_left",
         "_limits", "_look_at", "_outside", "_overridden", "_own_collector", "_parked", "_passed", "_peeks", "_queue", "_runner",
-        "_running", "_straddling", "_timers", "_token", "_waker_", "__weakref__",
+        "_running", "_showing", "_straddling", "_timers", "_token", "_waker_", "__weakref__",
     )  # fmt: skip
 
     def __new__(cls, *args, **kwargs):
@@ -69,7 +70,8 @@ class BaseTrampoline(Turns):
         self._current = None  # the entry whose turn it is
         self._astray = None  # the one in whose turn an error struck this core itself, and that: until it stands in its place again
         self._held = None  # what the last turn let go: the last of it goes first
-        self._handing = []  # the pseudothreads whose continuation an overridden `schedule` is just being shown
+        self._showing = None  # the pseudothread whose continuation an overridden `schedule` is just being shown, after a turn
+        self._handing = []  # and those that it is shown else, each in a list of its own
         self._entered = None  # the context of the pseudothread whose turn it is
         self._waker_ = None
         self._closing = {}  # those that are being closed, each by whom
@@ -155,11 +157,12 @@ class BaseTrampoline(Turns):
         if not self._overridden and "schedule" not in getattr(self, "__dict__", ()):
             self._append(p)
             return p
+        shown = [p]
         try:
-            self._handing.append(p)
+            self._handing.append(shown)
             returned = self.schedule(coroutine)
         finally:
-            self._unhand(p)
+            self._unhand(shown)
         return returned if isinstance(returned, Pseudothread) else p
 
     def schedule(self, coroutine, stack=(), val=None, *exc):
@@ -170,20 +173,19 @@ class BaseTrampoline(Turns):
         subclass that overrides `schedule` sees every continuation, and so does what is assigned to it: `t.schedule = f`, not by way of
         `vars(t)`. Source: PEP 342, example 3.
         """
-        handing = self._handing
+        p = self._showing
         if exc:
             if len(exc) > 2:
                 raise TypeError(f"schedule() takes an error as type, value, traceback, not as {len(exc) + 1} values")
             val = exception_of("schedule()", val, *exc)
-        elif handing and not FREE_THREADED:
-            p = handing[0]
+        elif p is not None and BY_THE_LINE:
             own = p._top is coroutine and p._stack is stack and self._waker_ is None and type(self._queue) is Queue
             if own and p._state is TAKEN and not p._special:
-                p._payload, p._state = val, QUEUED
+                p._payload, p._state, self._showing = val, QUEUED, None
                 self._queue._entries.append(p)
-                del handing[0]
                 return p
-        p = self._handed(coroutine, stack) if handing else None
+        shown = self._handed(coroutine, stack) if p is not None or self._handing else None
+        p = shown[0] if type(shown) is list else shown
         handed = p is not None and p._state == TAKEN  # else another thread has just closed it
         if handed:
             p._state = LEAVING  # none can any more
@@ -198,14 +200,16 @@ class BaseTrampoline(Turns):
             self._append(p)
             return p
         try:
-            self._unhand(p)
+            self._unhand(shown)
             self._append(p)
         except BaseException:
             p._state = TAKEN if p._state == LEAVING else p._state
             if not self._stands_in_queue(p):  # whoever shows it to the overridden `schedule` sees that nobody has taken it
                 p._payload, p._special = None, p._special & ~THROWING
-                if p not in handing:
-                    handing.append(p)
+                if type(shown) is not list:
+                    self._showing = shown
+                elif shown not in self._handing:
+                    self._handing.append(shown)
             raise
         return p
 

@@ -174,7 +174,7 @@ class Turns(Following):
         """
         let_go = got = instead = special = None
         prompt, outer, meanings = promptly, promptly[0], kinds
-        attributes, handing = _OVERRIDDEN if self._overridden else self._attributes(), self._handing
+        attributes = _OVERRIDDEN if self._overridden else self._attributes()
         turns = _ONE if queue is None else _FEW if self._parked or self._limits else _TURNS
         if p._state > TAKEN:  # asked last: another thread may close it
             if take is not None:
@@ -307,13 +307,13 @@ class Turns(Following):
                         continue
                     p._state, failed = TAKEN, True
                     try:
-                        handing.append(p)
+                        self._showing = p
                         self.schedule(top, stack, got)
                         failed = False
                     finally:
-                        if handing:
+                        if self._showing is not None:
                             self._held = (let_go, value)
-                            self._not_taken(p, top, stack, failed)
+                            self._not_taken(p, p, top, stack, failed)
                     if p._state or not self._alone or not entries or self._held is not None:
                         if self._held is None:
                             self._held = (let_go, value)

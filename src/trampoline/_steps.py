@@ -1,8 +1,9 @@
-"""What is one step to all other threads, without the lock of the interpreter, too."""
+"""What is one step to all other threads, without the lock of the interpreter, too, and where much of the standard library is in Python."""
 
 from __future__ import annotations
 
 import os
+import sys
 from _thread import RLock
 from functools import wraps
 
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+BY_THE_LINE = sys.implementation.name == "cpython" and not FREE_THREADED  # whether others have their turn at calls and jumps back alone
+
+
 def lock_of_steps() -> RLock | None:
-    """Return the lock that a class with such methods keeps as `_lock`: None where that of the interpreter does it."""
-    return RLock() if FREE_THREADED else None
+    """Return the lock that a class with such methods keeps as `_lock`: None where that of the interpreter does it.
+
+    In PyPy it does not: `heapq` is in Python there.
+    """
+    return None if BY_THE_LINE else RLock()
 
 
 def in_one_step(method: Method) -> Method:
-    """Have a method hold the object's `_lock`, where there is no lock of the interpreter."""
-    if not FREE_THREADED:
+    """Have a method hold the object's `_lock`, where that of the interpreter does not do."""
+    if BY_THE_LINE:
         return method
 
     @wraps(method)
@@ -36,12 +43,13 @@ def in_one_step(method: Method) -> Method:
 
 
 def take_out(entries: list[T], entry: T) -> bool:
-    """Take an entry out of a list, if it is there. Return whether it was. `remove()` of CPython 3.13t looks and takes out in two steps."""
+    """Take that very entry out of a list to which all others only append, or do this. Return whether it stood there."""
     with _one_at_a_time[0]:
-        if entry not in entries:
-            return False
-        entries.remove(entry)
-        return True
+        for index, other in enumerate(entries):
+            if other is entry:
+                del entries[index]
+                return True
+    return False
 
 
 def _after_fork() -> None:
