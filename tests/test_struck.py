@@ -12,8 +12,8 @@ from conftest import collect
 from coroutines import failing, value
 
 import trampoline
-from trampoline._pycollecting import _here as here
 from trampoline import Suspension, first, gather, timeout
+from trampoline._pycollecting import _here as here
 
 PACKAGE = os.path.dirname(trampoline.__file__)
 

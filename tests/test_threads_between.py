@@ -188,3 +188,69 @@ def test_a_schedule_that_comes_back_after_the_next_turn(core, act):
     assert ended[0].result() == "end"
     assert not t.queue
     p.close()
+
+
+def test_a_suspend_that_fails_while_another_thread_is_closing(core):
+    """The core in Python ended it by that error, under the hands of who closes it: AttributeError."""
+    withdrawing, failed = threading.Event(), threading.Event()
+
+    class Fails(core.Suspension):
+        def suspend(self, pseudothread):
+            self.thread, self.errors = in_thread(pseudothread.close)
+            assert withdrawing.wait(10)
+            raise KeyError("mine")
+
+        def withdraw(self, pseudothread):
+            withdrawing.set()
+            assert failed.wait(10)
+
+    def root():
+        try:
+            yield suspension
+        except GeneratorExit:
+            got.append("closed")
+            raise
+
+    got, suspension, t = [], Fails(), core.Trampoline()
+    p = t.add(root())
+    with pytest.raises(KeyError):
+        t.run()
+    assert p.state == "running"
+    failed.set()
+    suspension.thread.join(10)
+    assert suspension.errors == []
+    assert got == ["closed"]
+    assert p.done
+    assert t.run() is None
+
+
+def test_close_of_one_that_ends_meanwhile(core):
+    """By its last turn, when close() has seen that it goes on: the core in Python closed it once more, which was an AttributeError."""
+    seen, ended = threading.Event(), threading.Event()
+
+    def close():
+        def stands_still(frame, event, what):
+            if event == "call" and frame.f_code.co_name == "_claim":
+                seen.set()
+                ended.wait(10)
+
+        sys.setprofile(stands_still)
+        try:
+            p.close()
+        finally:
+            sys.setprofile(None)
+            seen.set()  # where the core is in C nothing stands still
+
+    def root():
+        yield 3
+
+    t = core.Trampoline()
+    p = t.add(root())
+    thread, errors = in_thread(close)
+    assert seen.wait(10)
+    t.run()
+    ended.set()
+    thread.join(10)
+    assert errors == []
+    assert p.done
+    assert t.run() is None

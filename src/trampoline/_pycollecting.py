@@ -66,7 +66,7 @@ def between_turns(t):
 
 
 def begins_here(t):
-    """Return whether turns by hand begin on this thread, as they do where `t` does not run. Asked first, so that Ctrl-C leaves nothing behind."""
+    """Return whether turns by hand begin on this thread: `t` does not run there. Asked first, so that Ctrl-C leaves nothing behind."""
     return t not in _here.running
 
 

@@ -67,7 +67,7 @@ class Following:
             own, state = type(self._queue) is Queue, entry._state
             if state == QUEUED or state == TAKEN and not own:
                 self._put_back(entry, own)
-            elif state in (RUNNING, TAKEN) or self._stands_nowhere(entry):
+            elif entry not in self._closing and (state in (RUNNING, TAKEN) or self._stands_nowhere(entry)):
                 entry._end(error, ERROR)
                 state = ENDED
             if state == ENDED and type(entry._joiners) is dict:

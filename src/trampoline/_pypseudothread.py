@@ -145,11 +145,9 @@ class Pseudothread:
             if closing.setdefault(self, mine) is not mine:  # one step, even for two threads
                 raise self._misuse("close")
             self._trampoline._beside[mine] = get_ident()
-            if self._state == ENDED:  # another thread was quicker
-                return
             try:
-                self._claim(mine)
-                mine.unwind(self)
+                if self._claim(mine):
+                    mine.unwind(self)
             except BaseException as raised:
                 if not mine.begun:
                     raise
@@ -288,8 +286,10 @@ class Pseudothread:
         return misuse(verb, self, why)
 
     def _claim(self, closing):
-        """Take it from where it stands, for `close()`: one thread can. It runs then."""
+        """Take it from where it stands, for `close()`: one thread can. It runs then. Return False if it has ended meanwhile."""
         state, trampoline = self._state, self._trampoline  # asked once: the run loop may be in another thread
+        if state == ENDED:
+            return False
         if state == PARKED:
             closing.taking = True  # where Ctrl-C strikes now, it is put back
             held = trampoline._parked.pop(self, None)
@@ -322,6 +322,7 @@ class Pseudothread:
         except BaseException as raised:
             without_ours(raised)
             closing.failure = raised
+        return True
 
     def _end(self, value, outcome):
         if self._name is None:
