@@ -94,6 +94,11 @@ cdef int raised(PyObject** got) noexcept:
     return ERROR
 
 
+cdef inline int meaning_in(PyObject* top, PyObject** got) noexcept:
+    """The same, where `top` yielded it: a bare None out of an `async def` is what asyncio's loop would be asked for a round by."""
+    return ADAPT if got[0] == Py_None and PyCoro_CheckExact(top) else meaning(got)
+
+
 cdef inline int meaning(PyObject** got) noexcept:
     """Say what it means to yield `got`: CALL, WAIT, GIVE, VALUE, ADAPT or PROMPT."""
     cdef PyObject* known
@@ -174,7 +179,7 @@ cdef int looked_at_again(BaseTrampoline t, Pseudothread p, int outcome, PyObject
             return outcome
         if PyGen_CheckExact(got[0]):
             return CALL
-        outcome = meaning(got)
+        outcome = meaning_in(top, got)
         if outcome == CALL and not t.asks:
             return CALL
 

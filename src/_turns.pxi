@@ -158,7 +158,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
             if PyGen_CheckExact(got):
                 outcome = CALL
             else:
-                outcome = meaning(&got)
+                outcome = meaning_in(top, &got)
                 if outcome > ERROR or outcome == CALL and t.asks:
                     (<Pseudothread>p).value = sent  # its address would keep it out of a register
                     outcome = looked_at_again(t, <Pseudothread>p, outcome, &got)

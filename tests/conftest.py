@@ -7,6 +7,7 @@ import gc
 import importlib
 import importlib.util
 import os
+import signal
 import socket
 import sys
 from types import SimpleNamespace
@@ -29,6 +30,8 @@ def cores():
 
 
 CORES = cores()
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as behind the `&` of a script: the tests, and their children, are sent it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 REFERENCE_COUNTS = sys.implementation.name == "cpython"
 
 

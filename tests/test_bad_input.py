@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import deque
+from concurrent.futures import Future
 from functools import partial
 
 import pytest
@@ -46,6 +47,8 @@ ADD = {
     "partial of a generator function": (partial(value, 5), "is a generator function that was not called: call it"),
     "async generator function": (gives_many, "an async generator is none: `async for` it in one, not <function gives_many"),
     "async generator": (gives_many(), "an async generator is none: `async for` it in one, not <async"),
+    "sleep": (trampoline.sleep, ": call it, sleep(...)"),
+    "future": (Future(), ": write it in a coroutine, yield <Future at"),
     "consumer": (trampoline.consumer(value), "value is a generator function that was not called: write value(...)"),
 }
 HOW = ["add", "schedule", "trampoline", "call", "stack"]

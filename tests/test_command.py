@@ -8,6 +8,7 @@ import sys
 import pytest
 from conftest import CORES
 
+import trampoline
 from trampoline import __main__, _demo
 
 
@@ -25,6 +26,7 @@ def test_the_demonstration(capsys, monkeypatch):
     told = capsys.readouterr().out
     assert "5,000 deep" in told
     assert "ZeroDivisionError, 5,001 levels" in told
+    assert ("The core is in Python, and so slower" in told) == (not trampoline.accelerated)
 
 
 def test_the_demonstration_without_the_standard_librarys_source(capsys, monkeypatch):

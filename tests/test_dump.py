@@ -233,6 +233,10 @@ def test_ps_nudges_a_process_that_waits(capsys, monkeypatch):
     mine = os.getpid()
     assert command_line.main(["ps", str(mine), "--nudge", "--seconds", "0.01"]) == 2
     assert sent[-2:] == [(mine, signal.SIGSTOP), (mine, signal.SIGCONT)]
+    told = capsys.readouterr().err
+    assert "within 0.01 s" in told
+    assert "--nudge" not in told  # that was done
+    assert command_line.main(["ps", str(mine), "--seconds", "0.01"]) == 2
     assert "--nudge stops it for a moment" in capsys.readouterr().err
 
 

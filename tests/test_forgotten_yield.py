@@ -5,7 +5,18 @@ import socket
 import pytest
 
 import trampoline
-from trampoline import Trampoline, in_thread, nonblocking_accept, nonblocking_read, nonblocking_write, readable, sleep, timeout
+from trampoline import (
+    Trampoline,
+    first,
+    gather,
+    in_thread,
+    nonblocking_accept,
+    nonblocking_read,
+    nonblocking_write,
+    readable,
+    sleep,
+    timeout,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +30,8 @@ from trampoline import Trampoline, in_thread, nonblocking_accept, nonblocking_re
         (lambda sock: sleep(in_thread(int)), "write `yield` before it"),
         (lambda sock: timeout(nonblocking_read(sock), 5), "takes the seconds first"),
         (lambda sock: Trampoline().add(sleep(1)), r"write it in a coroutine, yield sleep\(1.0\)"),
+        (lambda sock: gather([sleep(1), sleep(2)]), r"write gather\(\*...\) with a star"),
+        (lambda sock: first({sleep(1)}), r"write first\(\*...\) with a star"),
         (lambda sock: Trampoline().add(print("", end="")), "is there no `yield`"),
     ],
 )

@@ -1,8 +1,10 @@
 """What is a coroutine, and called, and what is not, and a result."""
 
+import asyncio
 import collections.abc
 import contextvars
 import sys
+import types
 
 import pytest
 from coroutines import failing, native, returned, value
@@ -132,3 +134,39 @@ def test_its_error_names_it(core):
     with pytest.raises(KeyError) as raised:
         t.run()
     assert raised.value.__notes__[0].startswith("in pseudothread 'compiled', added at ")
+
+
+async def polls(log):
+    try:
+        await asyncio.sleep(0)
+    except TypeError as error:
+        log.append(str(error))
+    return "end"
+
+
+@pytest.mark.parametrize("called", [False, True], ids=["root", "callee"])
+def test_what_awaits_a_round_of_asyncio(core, called):
+    """It was a result before its time: the rest of the coroutine was never run, and nobody was told."""
+
+    def caller():
+        return (yield polls(log))
+
+    log, t = [], core.Waiting()
+    t.add(caller() if called else polls(log))
+    assert t.run() == "end"
+    assert len(log) == 1
+    assert "asyncio.sleep(0)" in log[0]
+    assert "trampoline.aio.run" in log[0]
+
+
+def test_what_awaits_another_value_has_it_as_a_result(core):
+    @types.coroutine
+    def yields(value):
+        yield value
+
+    async def native():
+        await yields(3)
+
+    t = core.Waiting()
+    t.add(native())
+    assert t.run() == 3

@@ -8,6 +8,7 @@ import gc
 import sys
 
 import pytest
+from coroutines import value as giving
 
 import trampoline as package
 
@@ -328,3 +329,15 @@ def test_what_nobody_can_resume_is_closed_and_said(trampoline, park):
     with pytest.raises(package.Deadlock, match=r"^1 pseudothread waits for what nothing can wake any more\n.*root, parked for "):
         trampoline(root())
     assert log == ["closed"]
+
+
+def test_a_tail_call_that_is_yielded_is_an_error_at_the_yield(trampoline, core):
+    """It was a result, and what it was to call never ran."""
+    replacement = giving(3)
+
+    def root():
+        with pytest.raises(TypeError, match="was yielded, but is to be raised"):
+            yield core.TailCall(replacement)
+        return (yield replacement)
+
+    assert trampoline(root()) == 3

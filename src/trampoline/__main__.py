@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     ps_parser.add_argument("pid", type=_positive, metavar="PID", help="the process's number")
     ps_parser.add_argument("--locals", action="store_true", help="print the variables, too")
     ps_parser.add_argument("--seconds", type=float, default=5.0, metavar="N", help="wait so long for the answer (default: 5)")
-    ps_parser.add_argument("--nudge", action="store_true", help="stop it for a moment, which ends a wait (a shell may say so)")
+    ps_parser.add_argument("--nudge", action="store_true", help="stop it for a moment, which ends a wait by epoll (a shell may say so)")
     commands.add_parser("profile", add_help=False, help="profile a script or a module as it runs")
     chosen = parser.parse_args(arguments)
     if chosen.command == "demo":

@@ -188,7 +188,7 @@ def meaning_of(got: object) -> int:
             meaning = WAIT if getattr(kind, "at_once", Suspension.at_once) is Suspension.at_once else PROMPT
         else:
             meaning = CALL if isinstance(got, (Generator, Coroutine)) else VALUE
-        if meaning == VALUE and (hasattr(kind, "__await__") or is_future(got)):
+        if meaning == VALUE and (hasattr(kind, "__await__") or is_future(got) or issubclass(kind, TailCall)):
             meaning = ADAPT
         if got.__class__ is kind:  # a proxy's class says nothing of the next proxy
             if len(kinds) >= _MOST_KINDS:
@@ -217,10 +217,12 @@ def no_coroutine(where: str, value: Any) -> TypeError:
             name = own_name_of(function) if function is value else None
             call_it = "call it" if name is None else f"write {name}(...)"
             return TypeError(f"{where} takes a coroutine, but {name or describe(value)} is {what} that was not called: {call_it}")
-    waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types)
+    waits = issubclass(type(value), Suspension) or any(type(value) is kind for kind in core_types) or is_future(value)
     hint = f": write it in a coroutine, yield {describe(value)}" if waits else ""
     if flags:
         hint = ": call it, if it returns one"
+    if type(value) is type and issubclass(value, Suspension):
+        hint = f": call it, {value.__name__}(...)"
     if value is None:
         hint = ": is there no `yield` in the function that returned it?"
     return TypeError(f"{where} takes a coroutine (a generator, say), not {describe(value)}{hint}")

@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 from time import process_time
 
-from trampoline._core import accelerated
+from trampoline._core import accelerated, reason
 from trampoline._recipe import Mended
 from trampoline._trampoline import Trampoline, trampoline
 
@@ -45,6 +45,8 @@ def demo(files: int | None = None) -> int:
     print(f"{'ast.walk, to compare the count':<32}{counts['ast.walk']:>12,}")
     for name in _SCHEDULERS:
         print(f"{name:<32}{counts[name]:>12,}{seconds[name]:>10.2f}{seconds[_RECIPE] / max(seconds[name], 1e-9):>17.1f}x")
+    if not accelerated:
+        print(f"The core is in Python, and so slower than that in C: {reason}")
     if len(set(counts.values())) != 1:
         print("the counts differ", file=sys.stderr)
         return 1

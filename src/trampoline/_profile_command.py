@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"write the profile to FILE, in the format of its suffix ({', '.join(_profile_files.SUFFIXES)}), instead of a report to "
         "stdout; %%p in it is the number of the process, and has forked children that run to the program's end write theirs too",
     )
-    parser.add_argument("--format", choices=_profile_files.FORMATS, help="the format, whatever the suffix (default: text)")
+    parser.add_argument("--format", choices=_profile_files.FORMATS, help="the format (default: that of the suffix; text without -o)")
     parser.add_argument("--sort", choices=_SORTS, default="cumulative", help="what the report is sorted by (default: cumulative)")
     parser.add_argument("--limit", type=_count, metavar="N", default=40, help="the most lines of tree and of table (default: 40; 0: all)")
     parser.add_argument("-m", dest="module", action="store_true", help="run a module, as python -m does")

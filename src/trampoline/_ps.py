@@ -41,7 +41,8 @@ ask()
 def ps(number: int, *, locals: bool = False, seconds: float = 5.0, nudge: bool = False) -> int:
     """Print the stacks of all trampolines of the process `number`. Return the exit status: 2 if it cannot be asked or does not answer.
 
-    A process that only waits runs no line of Python: `nudge` stops it for a moment (SIGSTOP, then SIGCONT), which ends its wait.
+    A process that only waits runs no line of Python: `nudge` stops it for a moment (SIGSTOP, then SIGCONT), which ends a wait by epoll, but
+    not what goes on after a stop (a sleep, a read, a lock).
     """
     ask: Callable[[int, str], None] | None = getattr(sys, "remote_exec", None)
     if ask is None:
@@ -74,9 +75,11 @@ def ps(number: int, *, locals: bool = False, seconds: float = 5.0, nudge: bool =
         end = time.monotonic() + seconds
         while not answer.exists():
             if time.monotonic() > end:
+                instead = "--nudge stops it for a moment, which ends a wait by epoll; " * (not nudge)
                 return _refuse(
-                    f"process {number} did not come to a line of Python within {seconds:g} s: it waits, or is in a long call of C. "
-                    "--nudge stops it for a moment, which ends a wait; --seconds waits longer"
+                    f"process {number} did not come to a line of Python within {seconds:g} s: it waits, or is in a long call of C, as a "
+                    f"time.sleep() or the recv() of a blocking socket in a coroutine is. {instead}--seconds waits longer; "
+                    "trampoline.dump_on_signal(), where the program calls it, shows such a wait, too"
                 )
             time.sleep(0.02)
         sys.stdout.write(answer.read_text(encoding="utf-8"))

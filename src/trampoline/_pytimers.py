@@ -238,11 +238,12 @@ class Limit(Suspension):
     def lift(self, raised=None):
         """Let go of all. Return whether the time was up and the coroutine was told so: by what was `raised` by it, if anything was."""
         pseudothread, error, deadline = self._pseudothread, self.error, self._deadline
+        trampoline = None if pseudothread is None else pseudothread.trampoline  # asked first: behind a call Ctrl-C could strike
         self._pseudothread = self.error = self._deadline = None
-        if deadline is not None and pseudothread is not None:
-            pseudothread.trampoline._limits -= 1
+        if deadline is not None and trampoline is not None:
+            trampoline._limits -= 1
             self._keeper.cancel(deadline)
-        told = error is not None and pseudothread is not None and not pseudothread.trampoline._spare(pseudothread, error)
+        told = error is not None and trampoline is not None and not trampoline._spare(pseudothread, error)
         return told and (raised is None or raised is error)
 
     def __repr__(self):

@@ -6,7 +6,7 @@ import sys
 from collections import deque
 from itertools import repeat
 from time import monotonic
-from types import GeneratorType
+from types import CoroutineType, GeneratorType
 
 from trampoline._base import (
     ADAPT,
@@ -220,12 +220,15 @@ class Turns(Following):
                     if kind is int:
                         outcome = VALUE
                         break
-                    try:
-                        outcome = meanings[kind]
-                    except Exception:
-                        outcome = None
-                    except BaseException as raised:
-                        outcome, got = caught(raised)
+                    if got is None:  # out of an `async def` that is what asyncio's loop would be asked for a round by
+                        outcome = VALUE if type(top) is not CoroutineType else ADAPT
+                    else:
+                        try:
+                            outcome = meanings[kind]
+                        except Exception:
+                            outcome = None
+                        except BaseException as raised:
+                            outcome, got = caught(raised)
                     if outcome == VALUE:
                         break
                     if outcome is None or outcome == ADAPT or not outcome and self._asks:  # CALL

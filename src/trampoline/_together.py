@@ -192,7 +192,7 @@ def _roots(where: str, coroutines: Sequence[Any]) -> list[Any]:
 
 
 def _are_many(given: Any) -> bool:
-    """Return whether it is a list of coroutines, or makes them: as other libraries take them."""
+    """Return whether it is a list of what it takes, or makes such: as other libraries take them."""
     if type(given) is GeneratorType:
         return given.gi_code.co_name == "<genexpr>"
-    return isinstance(given, (list, tuple, set, frozenset)) and all(map(is_coroutine, given))
+    return isinstance(given, (list, tuple, set, frozenset)) and all(is_coroutine(each) or meaning_of(each) != VALUE for each in given)

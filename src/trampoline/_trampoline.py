@@ -6,7 +6,7 @@ import sys
 from functools import cached_property
 from time import monotonic
 
-from trampoline._base import core_types, describe, is_future, known_as, no_coroutine, thrown
+from trampoline._base import TailCall, core_types, describe, is_future, known_as, no_coroutine, thrown
 from trampoline._core import core
 from trampoline._errors import get_context, set_context, without_frames
 from trampoline._keywords import by_keywords
@@ -292,6 +292,10 @@ class Layer(Base):
             from trampoline._executors import Outcome, future_of
 
             return Outcome(future_of(got))
+        if got is None or isinstance(got, TailCall):
+            from trampoline._untaken import not_raised, not_that_none
+
+            return not_that_none() if got is None else not_raised(got)
         if type(got) in core_types:
             from trampoline._untaken import refused
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import SimpleNamespace
 
-from trampoline._base import Suspension, describe
+from trampoline._base import Suspension, TailCall, describe
 from trampoline._errors import get_traceback
 from trampoline._waited import cannot_join
 
@@ -31,6 +31,17 @@ def refused(got: Any, trampoline: object) -> Suspension:
     if hasattr(got, "waits_for"):
         return _Refused(cannot_join(None, got))
     return _Refused(RuntimeError(f"{describe(got)} was made with the other core, not with that of {trampoline!r}: take its own spawn()"))
+
+
+def not_that_none() -> Suspension:
+    """Return what raises the error for what is awaited and yields None, as `asyncio.sleep(0)` does: a round of asyncio's loop."""
+    hint = "asyncio.sleep(0) asks its loop for a round by that: `await trampoline.sleep(0)`, or run it by `await trampoline.aio.run(...)`"
+    return _Refused(TypeError(f"what an `async def` awaited yielded None, which is no result of its own here: {hint}"))
+
+
+def not_raised(tail_call: TailCall) -> Suspension:
+    """Return what raises the error for a tail call that was yielded."""
+    return _Refused(TypeError(f"{describe(tail_call)} was yielded, but is to be raised: it takes the place of who raises it"))
 
 
 def not_in_asyncio(future: Any) -> Suspension:
