@@ -12,6 +12,7 @@ ran in the folder `free_threaded` beside FOLDER counts, too: elsewhere the compi
 their reason in `.ci/uncovered.toml`, with the function in which they stand; what has none is an error, and so is less than 97 %.
 
     python .ci/covered.py FOLDER --again    report once more what was measured last
+    python .ci/covered.py --reasons         only say which reasons are for lines that are not there any more, as .ci/lint does
 """
 
 import json
@@ -21,7 +22,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import tomllib
+try:
+    import tomllib
+except ModuleNotFoundError:  # 3.10, where pytest and mypy bring this one
+    import tomli as tomllib
 
 BAR = 97
 COVERAGE, OPTION = [sys.executable, "-m", "coverage"], "--rcfile=coverage.ini"
@@ -111,6 +115,8 @@ def told(texts, number):
         begins = FUNCTION.match(above)
         if begins and len(begins[1]) < depth:
             return f"{begins[2]}: {texts[number - 1].strip()}"
+        if above.startswith(("if ", "else:")):  # it stands in no function
+            break
     return texts[number - 1].strip()
 
 
@@ -123,6 +129,19 @@ def unexplained(name, missing, reasons):
         without += text not in known
         print(f"{name}:{number}: {text}\n    {known.get(text, 'NO REASON IS GIVEN')}")
     return without
+
+
+def outdated(top):
+    """Print the lines that have a reason and are not there any more. Return how many."""
+    many = 0
+    for files in tomllib.loads((top / ".ci/uncovered.toml").read_text()).values():
+        for name, lines in files.items():
+            texts = [text for path in sorted(top.glob(f"src/**/{name}")) for text in path.read_text().splitlines()]
+            there = {told(texts, number) for number in range(1, len(texts) + 1)}
+            gone = [line for line in lines if line not in there]
+            print("".join(f".ci/uncovered.toml: {name} has no more {line!r}\n" for line in gone), end="")
+            many += len(gone)
+    return many
 
 
 def ran(tests, **more):
@@ -176,4 +195,6 @@ def report(folder):
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--reasons"]:
+        sys.exit(outdated(Path(__file__).resolve().parent.parent) > 0)
     sys.exit(not main(Path(sys.argv[1]).resolve(), sys.argv[2:]))

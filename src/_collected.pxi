@@ -79,7 +79,7 @@ cdef int traverse_trampoline(PyObject* self, visitproc visit, void* argument) no
     cdef PyObject* p = (<BaseTrampoline>self).first_parked
     while p != NULL and not stop:
         stop = show(p, visit, argument)
-        p = (<Pseudothread>p).near[1]
+        p = (<Pseudothread>p).nearby[1]
     return stop or traverse_rest_of_trampoline(self, visit, argument)
 
 

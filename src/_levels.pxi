@@ -272,7 +272,7 @@ cdef void settle_all(Collector collector) noexcept:
         if goes_on(<Pseudothread>levels.p):
             follow(<Pseudothread>levels.p)
             settle_levels(levels, now)
-        levels = levels.near[1]
+        levels = levels.nearby[1]
     if collecting:
         PyGC_Enable()
 
@@ -324,9 +324,9 @@ cdef void count_in(Pseudothread p, long long now, bint older, bint counted) noex
     cdef Collector collector = <Collector>levels.collector
     collector.number += 1
     levels.number = collector.number
-    levels.near[1] = collector.first
+    levels.nearby[1] = collector.first
     if collector.first != NULL:
-        collector.first.near[0] = levels
+        collector.first.nearby[0] = levels
     collector.first = levels
     try:
         stack = (<object>p).stack
@@ -344,12 +344,12 @@ cdef void free_levels(Pseudothread p) noexcept:
     p.levels = NULL
     if p.trampoline is not None and p.trampoline.straddling == <PyObject*>p:
         p.trampoline.straddling = NULL
-    if levels.near[0] != NULL:
-        levels.near[0].near[1] = levels.near[1]
+    if levels.nearby[0] != NULL:
+        levels.nearby[0].nearby[1] = levels.nearby[1]
     elif (<Collector>collector).first == levels:
-        (<Collector>collector).first = levels.near[1]
-    if levels.near[1] != NULL:
-        levels.near[1].near[0] = levels.near[0]
+        (<Collector>collector).first = levels.nearby[1]
+    if levels.nearby[1] != NULL:
+        levels.nearby[1].nearby[0] = levels.nearby[0]
     if levels.levels != levels.few:
         PyMem_Free(levels.levels)
     PyMem_Free(levels)

@@ -73,20 +73,20 @@ cdef inline bint grow(Pseudothread p) noexcept:
     cdef unsigned int capacity = p.capacity + (p.capacity >> 3) + 6
     cdef PyObject** callers = NULL
     if capacity > p.capacity:
-        callers = <PyObject**>PyMem_Realloc(NULL if p.callers == p.near else p.callers, capacity * sizeof(PyObject*))
+        callers = <PyObject**>PyMem_Realloc(NULL if p.callers == p.nearby else p.callers, capacity * sizeof(PyObject*))
     if callers == NULL:
         PyErr_NoMemory()
         return False
-    if p.callers == p.near:
-        callers[0], callers[1] = p.near[0], p.near[1]
+    if p.callers == p.nearby:
+        callers[0], callers[1] = p.nearby[0], p.nearby[1]
     p.callers, p.capacity = callers, capacity
     return True
 
 
 cdef inline void free_callers(Pseudothread p) noexcept:
-    if p.callers != p.near:
+    if p.callers != p.nearby:
         PyMem_Free(p.callers)
-    p.callers, p.capacity = p.near, 2
+    p.callers, p.capacity = p.nearby, 2
 
 
 cdef inline bint pop(Pseudothread p) noexcept:
@@ -124,29 +124,29 @@ cdef inline bint pop_linked(Pseudothread p) noexcept:
 
 cdef inline bint link(BaseTrampoline t, Pseudothread p) noexcept:
     """Append `p`, whose callers give way. Return False, with MemoryError, if there is no room for them. The caller locks."""
-    if p.depth and p.callers == p.near and not grow(p):
+    if p.depth and p.callers == p.nearby and not grow(p):
         return False
     Py_INCREF(p)
-    p.near[0], p.near[1] = t.last_parked, NULL
+    p.nearby[0], p.nearby[1] = t.last_parked, NULL
     if t.last_parked == NULL:
         ct_set_pointer(&t.first_parked, <PyObject*>p)
     else:
-        (<Pseudothread>t.last_parked).near[1] = <PyObject*>p
+        (<Pseudothread>t.last_parked).nearby[1] = <PyObject*>p
     t.last_parked = <PyObject*>p
     return True
 
 
 cdef inline void unlink(BaseTrampoline t, Pseudothread p) noexcept:
     """Take it out. The caller locks, and takes over the reference that the list had."""
-    if p.near[0] == NULL:
-        ct_set_pointer(&t.first_parked, p.near[1])
+    if p.nearby[0] == NULL:
+        ct_set_pointer(&t.first_parked, p.nearby[1])
     else:
-        (<Pseudothread>p.near[0]).near[1] = p.near[1]
-    if p.near[1] == NULL:
-        t.last_parked = p.near[0]
+        (<Pseudothread>p.nearby[0]).nearby[1] = p.nearby[1]
+    if p.nearby[1] == NULL:
+        t.last_parked = p.nearby[0]
     else:
-        (<Pseudothread>p.near[1]).near[0] = p.near[0]
-    p.near[0] = p.near[1] = NULL
+        (<Pseudothread>p.nearby[1]).nearby[0] = p.nearby[0]
+    p.nearby[0] = p.nearby[1] = NULL
 
 
 cdef inline bint claim(BaseTrampoline t, Pseudothread p, PyObject* suspension, PyObject* sent, bint leaves) noexcept:

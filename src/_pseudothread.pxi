@@ -12,7 +12,7 @@ cdef class Pseudothread:
 
     def __cinit__(self):
         self.state = ENDED
-        self.callers, self.capacity = self.near, 2
+        self.callers, self.capacity = self.nearby, 2
 
     __class_getitem__ = classmethod(GenericAlias)
 

@@ -73,7 +73,7 @@ cdef list all_parked(BaseTrampoline t):
     for many in range(count):
         Py_INCREF(<object>p)
         PyList_SET_ITEM(found, many, p)
-        p = (<Pseudothread>p).near[1]
+        p = (<Pseudothread>p).nearby[1]
     ct_unlock(<PyObject*>t)
     return owned_list(found)
 
@@ -83,5 +83,5 @@ cdef Py_ssize_t parked_in(BaseTrampoline t) noexcept:
     cdef Py_ssize_t count = 0
     while p != NULL:
         count += 1
-        p = (<Pseudothread>p).near[1]
+        p = (<Pseudothread>p).nearby[1]
     return count

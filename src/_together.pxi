@@ -24,9 +24,9 @@ cdef PyObject* join(Pseudothread p, Pseudothread target) noexcept:
 
 cdef PyObject* hand_out(Pseudothread p, bint* good) noexcept:
     """Give the outcome of `p`, which has ended, to all that wait for that. Say whether its error, if it is one, is in `good` hands."""
-    cdef PyObject* joiners = p.near[0]
+    cdef PyObject* joiners = p.nearby[0]
     cdef PyObject* failure = NULL
-    p.near[0] = NULL
+    p.nearby[0] = NULL
     good[0] = False
     if joiners != NULL:
         if Py_TYPE(joiners) == <PyTypeObject*>dict:

@@ -213,7 +213,7 @@ cdef PyObject* advance(BaseTrampoline t, PyObject** current, Queue queue, int* l
     elif outcome == WAIT:
         failure = park(t, <Pseudothread>p)
     else:
-        if (<Pseudothread>p).near[0] != NULL or (<Pseudothread>p).special & SPAWNED:
+        if (<Pseudothread>p).nearby[0] != NULL or (<Pseudothread>p).special & SPAWNED:
             failure = hand_out(<Pseudothread>p, &good)
             if failure != NULL or outcome == ERROR and good:
                 set_result(result, NULL)
@@ -291,7 +291,7 @@ cdef void end(Pseudothread p, PyObject* root, PyObject* got, int outcome) noexce
     ct_lock(<PyObject*>p.trampoline)
     p.state = ENDED
     free_callers(p)
-    p.near[0] = joiners_off(p)  # hand_out() is called next
+    p.nearby[0] = joiners_off(p)  # hand_out() is called next
     p.value = got
     p.special = p.special & SPAWNED | (THROWING if outcome == ERROR else 0)
     if name != NULL:

@@ -1,6 +1,8 @@
 """Where there is no epoll: `selectors`; and where there are no sockets, as in a browser, time at least passes."""
 
+import errno
 import select
+import selectors
 import socket
 import sys
 
@@ -27,6 +29,40 @@ def test_without_epoll_sockets_are_waited_for_all_the_same(core, monkeypatch):
         reactor = Reactor()
         assert play(core, asks(), answers(), reactor=reactor) == [b"answer", None]
         reactor.close()
+
+
+@pytest.mark.parametrize("waited_for", [False, True])
+def test_with_select_alone_as_on_windows_a_closed_socket_ends_nothing_but_its_own_wait(core, monkeypatch, waited_for):
+    """It refuses to look at any, where one is closed that it knows."""
+    monkeypatch.delattr(select, "epoll", raising=False)
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    ours, theirs = pair()
+    closing, other = pair()
+
+    def closes():
+        yield nonblocking_write(other, b"first")
+        yield nonblocking_read(closing)  # since then it is known
+        if waited_for:
+            yield core.spawn(waits())
+            yield sleep(0.001)
+        closing.close()
+        yield sleep(0.001)
+        yield nonblocking_write(theirs, b"second")
+
+    def waits():
+        with pytest.raises(OSError, match=r"closed|Bad file descriptor") as raised:
+            yield nonblocking_read(closing)
+        told.append(raised.value.errno)
+
+    def reads():
+        return (yield nonblocking_read(ours))
+
+    told = []
+    with ours, theirs, closing, other:
+        reactor = Reactor()
+        assert play(core, closes(), reads(), reactor=reactor) == [None, b"second"]
+        reactor.close()
+    assert told == [errno.EBADF] * waited_for
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ OF_SOCKETS = {
 OF_FILES = {"readable": readable, "writable": writable}
 
 
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this Python has no Unix sockets, and says so")
 @pytest.mark.parametrize("alone", [7007, ("localhost", 7007)], ids=repr)
 def test_where_the_service_was_forgotten(alone):
     with pytest.raises(TypeError, match=r"^listening_socket\(\) takes a host and a service, or the path of .* alone$"):

@@ -43,7 +43,7 @@ ctypedef struct Levels:
     Level few[2]  # where `levels` points until there are more
     PyObject* collector
     PyObject* p  # whose they are; not owned
-    Levels* near[2]  # its neighbours in the collector's list of all
+    Levels* nearby[2]  # its neighbours in the collector's list of all
     long long woken_at, number
 
 ctypedef struct Event:
@@ -62,7 +62,7 @@ cdef class Pseudothread:
     cdef char state, special  # special: a set of THROWING and what follows it above
     cdef unsigned short moment  # when it was added, in sixteenths of a second; its lower 12 bits are in `place`
     cdef unsigned int place  # the instruction that added it, in units of two bytes, in 20 bits
-    cdef PyObject* near[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
+    cdef PyObject* nearby[2]  # where `callers` points until there are more; its neighbours while parked; who joins it, as it ends
     cdef object linked  # after an error: its traceback and context, for whoever is given it later
     cdef object about  # the code where it was added; or a tuple of our own (name, context, code, joiners); or None. detail() reads it
     cdef Levels* levels  # while its trampoline collects

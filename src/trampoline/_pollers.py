@@ -4,6 +4,7 @@ And the two sockets by which others end its wait."""
 from __future__ import annotations
 
 import errno
+import select
 import selectors
 import socket
 import sys
@@ -38,7 +39,23 @@ class Selectors:
             self.fileno = self._selector.fileno
 
     def poll(self, timeout: float | None) -> list[tuple[int, int]]:
-        return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
+        try:
+            return [(key.fd, mask) for key, mask in self._selector.select(timeout)]
+        except OSError:
+            closed = self._closed()
+            if not closed:
+                raise
+            return closed
+
+    def _closed(self) -> list[tuple[int, int]]:
+        """Return the files that are closed, as ready for what is waited for: `select()`, all that Windows has, refuses to look then."""
+        found = []
+        for key in list(self._selector.get_map().values()):
+            try:
+                select.select([key.fd], [], [], 0)
+            except OSError:
+                found.append((key.fd, key.events))
+        return found
 
 
 class Asleep:
