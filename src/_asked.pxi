@@ -56,6 +56,23 @@ cdef inline bint others_leave(BaseTrampoline t) noexcept:
     return t.leaving > (t.leaver == PyThread_get_thread_ident())
 
 
+cdef PyObject* withdraw_to_throw(PyObject* suspension, Pseudothread p) noexcept:
+    """Call `withdraw()` for one that claim_any() has taken out: it may run the trampoline, which then does not wait for this thread."""
+    cdef BaseTrampoline t = p.trampoline
+    global ct_throws
+    ct_throws += 1
+    ct_lock(<PyObject*>t)
+    t.leaver = PyThread_get_thread_ident()
+    ct_unlock(<PyObject*>t)
+    cdef PyObject* failure = withdraw(suspension, p)
+    ct_lock(<PyObject*>t)
+    if t.leaver == PyThread_get_thread_ident():
+        t.leaver = 0
+    ct_unlock(<PyObject*>t)
+    ct_throws -= 1
+    return failure
+
+
 # What other threads may do beside run().
 
 cdef int elsewhere_in(BaseTrampoline t) noexcept:

@@ -380,23 +380,6 @@ cdef PyObject* withdraw(PyObject* suspension, Pseudothread p) noexcept:
     return dropped(PyObject_CallMethodOneArg(suspension, <PyObject*>word_withdraw, <PyObject*>p))
 
 
-cdef PyObject* withdraw_to_throw(PyObject* suspension, Pseudothread p) noexcept:
-    """The same for one that claim_any() has taken out: it may run the trampoline, which then does not wait for this thread to queue `p`."""
-    cdef BaseTrampoline t = p.trampoline
-    global ct_throws
-    ct_throws += 1
-    ct_lock(<PyObject*>t)
-    t.leaver = PyThread_get_thread_ident()
-    ct_unlock(<PyObject*>t)
-    cdef PyObject* failure = withdraw(suspension, p)
-    ct_lock(<PyObject*>t)
-    if t.leaver == PyThread_get_thread_ident():
-        t.leaver = 0
-    ct_unlock(<PyObject*>t)
-    ct_throws -= 1
-    return failure
-
-
 cdef inline void forget(BaseTrampoline t, Pseudothread p, PyObject* suspension) noexcept:
     """Have nothing know any more that `p` was parked for that."""
     if t.outside:
