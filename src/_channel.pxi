@@ -78,7 +78,7 @@ cdef class Channel:
     __reduce__ = not_copied
 
     def __repr__(self):
-        return tell_channel(self, self.items.count, waiting_at(self, self.putters), waiting_at(self, self.getters))
+        return tell_channel(self, ct_size(&self.items.count), waiting_at(self, self.putters), waiting_at(self, self.getters))
 
 
 cdef int operate(ct_Operation* operation, PyObject** got) noexcept:
