@@ -42,4 +42,6 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not sys.argv[1].endswith(".json"):
+        sys.exit(__doc__)
     sys.exit(main(sys.argv[1]))

@@ -4,10 +4,8 @@ An attribute with a slot is read where the slot is, as CPython's own instruction
 it is left to the methods in Python; in free-threaded CPython, too, where another thread may set a slot at any time. */
 
 #ifdef Py_GIL_DISABLED
-#define CT_OF_THREAD _Thread_local
 #define CT_MOST_KEPT 0
 #else
-#define CT_OF_THREAD
 #define CT_MOST_KEPT 64
 #endif
 #define CT_LARGE 14  /* a write counts as one more for each so many bytes, as a power of 2 */
@@ -147,7 +145,7 @@ static void ct_set_slot(PyObject *object, Py_ssize_t offset, PyObject *value) {
 /* Return the bytes that there are, none at the end, or NULL with the error. The socket does not block, so nobody waits for the lock that
    is kept; and a small answer is copied, which is cheaper than to cut a large object down to it. */
 static PyObject *ct_receive(PyObject *reading) {
-    static CT_OF_THREAD char room[65536];
+    static char room[65536];
     PyObject *data;
     int fd = ct_fd_of(ct_slot(reading, ct_read_file));
     Py_ssize_t nbytes = PyLong_AsSsize_t(ct_slot(reading, ct_read_nbytes)), count;
