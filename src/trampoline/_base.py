@@ -175,7 +175,7 @@ def is_future(value: object) -> bool:
     """Return whether `value` is a future of concurrent.futures or of Dask."""
     for name in ("concurrent.futures", "distributed"):
         kind = getattr(sys.modules.get(name), "Future", None)  # where nobody has imported it nobody has one
-        if kind is not None and isinstance(value, kind):
+        if kind is not None and issubclass(type(value), kind):
             return True
     return False
 
