@@ -65,6 +65,21 @@ def test_with_select_alone_as_on_windows_a_closed_socket_ends_nothing_but_its_ow
     assert told == [errno.EBADF] * waited_for
 
 
+def test_without_epoll_too_a_file_that_is_always_ready_is_refused(core, monkeypatch):
+    monkeypatch.delattr(select, "epoll", raising=False)
+
+    def waits(file):
+        with pytest.raises(PermissionError, match="always ready, as regular files are"):
+            yield readable(file)
+        return "refused"
+
+    with open(__file__) as file:
+        reactor = Reactor()
+        assert play(core, waits(file), reactor=reactor) == ["refused"]
+        assert not reactor.waiting
+        reactor.close()
+
+
 @pytest.fixture
 def browser(monkeypatch):
     """A reactor as one is made in Pyodide."""

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import socket
+import sys
 
 import pytest
 from conftest import CORES, load
@@ -82,7 +83,7 @@ def test_a_write_to_who_has_gone(core, pair):
             yield nonblocking_write(pair[0], b"x")
         return caught.value
 
-    assert type(run(core, writes()).__cause__) is BrokenPipeError
+    assert isinstance(run(core, writes()).__cause__, (BrokenPipeError, ConnectionResetError, ConnectionAbortedError))  # the system's choice
 
 
 @pytest.mark.parametrize("core", CORES)
@@ -152,6 +153,7 @@ def test_who_has_begun_to_write_may_be_unwound_before_it_waits(core, pair):
     run(core, root())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="select() takes 512 files on Windows")
 @pytest.mark.parametrize("core", CORES)
 def test_more_files_are_ready_than_are_asked_for_at_once(core):
     def reads(sock):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import platform
 import sys
@@ -72,7 +73,9 @@ def _until_the_pipe_breaks() -> int:
             return main()
         finally:
             stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno != (errno.EINVAL if os.name == "nt" else errno.EPIPE):  # so Windows calls it
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
         return 1
 

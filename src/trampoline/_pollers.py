@@ -4,9 +4,11 @@ And the two sockets by which others end its wait."""
 from __future__ import annotations
 
 import errno
+import os
 import select
 import selectors
 import socket
+import stat
 import sys
 import time
 
@@ -33,10 +35,15 @@ class Selectors:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self.register, self.modify, self.unregister = self._selector.register, self._selector.modify, self._selector.unregister
+        self.modify, self.unregister = self._selector.modify, self._selector.unregister
         self.close = self._selector.close
         if hasattr(self._selector, "fileno"):
             self.fileno = self._selector.fileno
+
+    def register(self, fd: int, mask: int) -> None:
+        if _is_always_ready(fd):
+            raise PermissionError(errno.EPERM, "always ready")  # as epoll does
+        self._selector.register(fd, mask)
 
     def poll(self, timeout: float | None) -> list[tuple[int, int]]:
         try:
@@ -56,6 +63,14 @@ class Selectors:
             except OSError:
                 found.append((key.fd, key.events))
         return found
+
+
+def _is_always_ready(fd: int) -> bool:
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:  # a socket on Windows, where they have numbers of their own
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 class Asleep:
