@@ -127,17 +127,18 @@ class Layer(Base):
         if self._thread is not None:
             raise RuntimeError(f"cannot close {self!r} inside run(): stop() it first")
         errors: list[BaseException] = []
-        before = None
+        tried = set()  # which stay parked: so near the recursion limit they cannot be closed
         while (left := self._take_one()) is not None:
             try:
                 left.close()
             except BaseException as raised:
                 errors.append(raised)
-                if left is before and left.state == "parked":  # the second time: so near the recursion limit none can be closed
+                if left in tried:  # all others had their turn
                     errors.pop()
                     break
-            before = left
-        del left, before
+                if left.state == "parked":
+                    tried.add(left)
+        del left, tried
         self._let_go()
         if len(errors) > 1 and sys.version_info >= (3, 11):
             raise BaseExceptionGroup(  # noqa: F821 -- Python 3.11
