@@ -97,7 +97,7 @@ cdef bint turns_begin(BaseTrampoline t) except -1:
         return False
     if now.collector is None and maker is not None and t.own_collector is None:
         collect(checked(maker(), "the function that collect_threads() was given returned"))
-    if collectors_used:
+    if ct_flag(&collectors_used):
         refresh(t)
         if t.era:
             enter_run(t)
@@ -226,7 +226,7 @@ cdef bind(Collector collector):
         return
     if collector.inside and collector.thread != get_ident():
         raise elsewhere(collector)
-    collectors_used = True
+    ct_set_flag(&collectors_used, True)
     if not collector.bound:
         collector.epoch = next_number()
     collector.bound += 1

@@ -8,7 +8,7 @@ cdef Pseudothread make(BaseTrampoline t, coroutine, stack=None):
     p.top = <PyObject*>coroutine
     p.linked = stack
     p.state = TAKEN
-    if collectors_used:
+    if ct_flag(&collectors_used):
         made(t, p)
     return p
 

@@ -39,7 +39,7 @@ cdef class Pseudothread:
         cdef PyObject* result = NULL
         cdef PyObject* current = <PyObject*>self
         cdef PyObject** turn = t.turn
-        cdef bint by_hand = collectors_used and turns_begin(t)
+        cdef bint by_hand = ct_flag(&collectors_used) and turns_begin(t)
         goes_beside(t)
         Py_INCREF(self)  # as the run loop has a reference of its own: end() counts on it
         cdef PyObject* by_hand_before = begins_by_hand(t, &current)
@@ -132,7 +132,7 @@ cdef class Pseudothread:
         elif thrown and held != NULL and isinstance(<object>held, (KeyboardInterrupt, SystemExit)):
             failure, held = held, NULL
         Py_XDECREF(held)
-        cdef bint by_hand = collectors_used and turns_begin(self.trampoline)
+        cdef bint by_hand = ct_flag(&collectors_used) and turns_begin(self.trampoline)
         if self.levels != NULL:
             self.levels.closing = True
         while True:

@@ -92,7 +92,7 @@ cdef class Timers:
     def fire(self):
         """Call what is due, in the order of the deadlines; of those at the same moment in that of `at()`."""
         cdef double now
-        if self.count:
+        if ct_size(&self.count):
             leave(now_of(self, &now))
             leave(fire_until(self, now))
 
@@ -148,7 +148,7 @@ cdef PyObject* push_deadline(Timers timers, double when, PyObject* item, unsigne
     number[0] = timers.number
     Py_INCREF(<object>item)
     place = timers.count
-    timers.count += 1
+    ct_set_size(&timers.count, timers.count + 1)
     while place:
         parent = (place - 1) >> 2
         if not comes_before(&entry, &timers.heap[parent]):
@@ -194,7 +194,7 @@ cdef inline PyObject* take_first(Timers timers) noexcept:
     """Take the first entry out and return its object, whose reference the caller takes over."""
     cdef PyObject* item = timers.heap[0].item
     cdef Entry last
-    timers.count -= 1
+    ct_set_size(&timers.count, timers.count - 1)
     if timers.count:
         last = timers.heap[timers.count]
         sink(timers, 0, &last)
