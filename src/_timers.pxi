@@ -214,7 +214,8 @@ cdef bint tidy(Timers timers) noexcept:
             heap[kept] = old[index]
             old[index].item = NULL
             kept += 1
-    timers.heap, timers.count, timers.cancelled = heap, kept, 0
+    timers.heap, timers.cancelled = heap, 0
+    ct_set_size(&timers.count, kept)
     for index in range((kept + 2) >> 2, 0, -1):
         entry = heap[index - 1]
         sink(timers, index - 1, &entry)
@@ -257,7 +258,8 @@ cdef void drop_deadlines(Timers timers) noexcept:
     ct_lock(<PyObject*>timers)
     cdef Entry* heap = timers.heap
     cdef size_t many = timers.count, index
-    timers.heap, timers.count, timers.room, timers.cancelled = NULL, 0, 0, 0
+    timers.heap, timers.room, timers.cancelled = NULL, 0, 0
+    ct_set_size(&timers.count, 0)
     for index in range(many):
         if counts(&heap[index]):
             if Py_TYPE(heap[index].item) == <PyTypeObject*>Deadline:
