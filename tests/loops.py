@@ -2,9 +2,20 @@
 
 import asyncio
 import inspect
+import sys
+
+import pytest
 
 from trampoline import aio
 from trampoline._guest import Guest
+
+FUTURE = "PyodideFuture" if sys.platform == "emscripten" else "Future"  # what a loop makes
+
+
+def needs_named_tasks():
+    """Skip a test whose loop cannot use a factory of tasks."""
+    if sys.platform == "emscripten" and not hasattr(asyncio.tasks, "_set_task_name"):
+        pytest.skip("Pyodide's loop gives what a factory made its name by asyncio.tasks._set_task_name(), which is no more")
 
 
 def on_core(core, monkeypatch):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from coroutines import Own
-from loops import native
+from loops import native, needs_named_tasks
 
 import trampoline
 from trampoline import aio, call, sleep
@@ -188,8 +188,7 @@ def test_the_factory_of_the_loop_makes_the_tasks(inside, kind):
 
     if kind == "eager" and sys.version_info < (3, 12):
         pytest.skip("eager tasks came with Python 3.12")
-    if sys.platform == "emscripten" and not hasattr(asyncio.tasks, "_set_task_name"):
-        pytest.skip("Pyodide's loop gives what a factory made its name by asyncio.tasks._set_task_name(), which is no more")
+    needs_named_tasks()
 
     async def waits():
         await sleep(0.001)
