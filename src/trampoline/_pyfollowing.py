@@ -65,7 +65,7 @@ class Following:
         (entry, error), state = self._astray, None
         if type(entry) is Pseudothread and entry._trampoline is self:
             own, state = type(self._queue) is Queue, entry._state
-            if state == QUEUED or state == TAKEN and not own:
+            if state == QUEUED or state == TAKEN and not own or state == LEAVING and not self._is_leaving(entry):
                 self._put_back(entry, own)
             elif entry not in self._closing and (state in (RUNNING, TAKEN) or self._stands_nowhere(entry)):
                 entry._end(error, ERROR)
