@@ -1,5 +1,7 @@
 """A RecursionError that strikes within the package: nobody is lost, and where there is room again everything goes on."""
 
+import sys
+
 import pytest
 from wires import run_script
 
@@ -48,6 +50,7 @@ def deep(depth, act):
 def began():
     t = core.Trampoline()
     waiter = t.add(waits())
+    t.add(waits())  # of two that cannot be closed neither is the same as the one before
     t.run()
     return t, waiter, t.add(works())
 
@@ -78,7 +81,7 @@ for depth in range(100, 245):
             except (KeyError, RecursionError):
                 pass
     t.close()
-    if t.pseudothreads() or t.queue or not waiter.done or not worker.done or ended.count("waiter") > 1:
+    if t.pseudothreads() or t.queue or not waiter.done or not worker.done or ended.count("waiter") > 2:
         print(depth, t.pseudothreads(), waiter, worker, ended)
 print("went on")
 """
@@ -88,3 +91,30 @@ print("went on")
 def test_near_the_limit(core, act):
     status, out, err = run_script(core, PROGRAM.format(act=act))
     assert (status, out) == (0, "went on\n"), (out, err)
+
+
+class Stays:
+    """A pseudothread that cannot be closed, as where there is no room for a call."""
+
+    state = "parked"
+
+    def close(self):
+        raise RecursionError("no room")
+
+
+@pytest.mark.parametrize("many", [1, 2, 3])
+def test_close_gives_up_when_none_can_be_closed(core, many):
+    """It went round for ever where it was two, each of them another than the one before: it kept their errors until no memory was left."""
+
+    class Cannot(core.Waiting):
+        def _take_one(self):
+            assert len(taken) < 10
+            taken.append(stay[len(taken) % many])
+            return taken[-1]
+
+    taken, stay = [], [Stays() for _ in range(many)]
+    with pytest.raises(BaseException) as raised:  # noqa: PT011 -- a group of them, where there are groups
+        Cannot().close()
+    errors = getattr(raised.value, "exceptions", [raised.value])
+    assert [type(error) for error in errors] == [RecursionError] * (many if sys.version_info >= (3, 11) else 1)
+    assert len(taken) == many + 1
