@@ -251,7 +251,7 @@ class World:
             old, t.queue = t.queue, collections.deque() if how == "deque" else type(self.first_queue)()
             for entry in list(old):
                 t.queue.append(entry)
-        else:  # doubled: what stands in the queue stands there twice
+        elif len(t.queue) < 1000:  # doubled: what stands in the queue stands there twice; not so often that no memory is left
             old, t.queue = t.queue, collections.deque(list(t.queue) * 2)
             for entry in list(old):
                 old.append(entry)
