@@ -141,7 +141,6 @@ def result(value):
     yield value
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("kind", ["Trampoline", "Waiting"])
 def test_it_may_run_the_trampoline(core, kind):
     """The run() in there does not wait for who is being thrown into: it would for ever."""
