@@ -1,6 +1,7 @@
 """`python -m trampoline` and its demonstration, in this process."""
 
 import ast
+import errno
 import os
 import subprocess
 import sys
@@ -120,3 +121,12 @@ def test_without_the_extension_it_says_why_and_how_to_learn_more():
         assert "TRAMPOLINE_REQUIRE_EXTENSIONS=1" in core
     else:
         assert core == "core: Python, accelerated = False: the extension is for CPython alone"
+
+
+def test_an_error_of_writing_that_is_no_closed_pipe_is_told(monkeypatch):
+    def fails():
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(__main__, "main", fails)
+    with pytest.raises(OSError, match="No space left"):
+        __main__._until_the_pipe_breaks()

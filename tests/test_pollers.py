@@ -10,6 +10,7 @@ import pytest
 from wires import pair, play
 
 from trampoline import Reactor, nonblocking_read, nonblocking_write, readable, sleep, timeout
+from trampoline._pollers import Selectors
 
 
 def test_without_epoll_sockets_are_waited_for_all_the_same(core, monkeypatch):
@@ -78,6 +79,30 @@ def test_without_epoll_too_a_file_that_is_always_ready_is_refused(core, monkeypa
         assert play(core, waits(file), reactor=reactor) == ["refused"]
         assert not reactor.waiting
         reactor.close()
+
+
+def test_an_error_of_select_that_no_closed_file_explains_leaves_poll(monkeypatch):
+    def fails(timeout):
+        raise OSError(errno.ENOMEM, "no memory")
+
+    selector = Selectors()
+    monkeypatch.setattr(selector._selector, "select", fails)
+    with pytest.raises(OSError, match="no memory"):
+        selector.poll(0)
+    selector.close()
+
+
+def test_what_is_no_file_of_the_system_is_left_to_the_selector(monkeypatch):
+    """A socket on Windows has a number of another kind."""
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    selector = Selectors()
+    ours, theirs = socket.socketpair()
+    number = ours.fileno()
+    ours.close()
+    selector.register(number, selectors.EVENT_READ)
+    assert selector.poll(0) == [(number, selectors.EVENT_READ)]
+    selector.close()
+    theirs.close()
 
 
 @pytest.fixture
