@@ -169,7 +169,7 @@ def test_an_error_of_a_closed_one_goes_on_in_place_of_the_result_of_first(t, log
 def test_who_waits_may_be_unwound(t, log, together, way):
     def root():
         try:
-            yield timeout(0.001 if way == "timeout" else 60, together(log.waits(1, sleep(50)), log.waits(2, sleep(50))))
+            yield timeout(0.2 if way == "timeout" else 60, together(log.waits(1, sleep(50)), log.waits(2, sleep(50))))
         except Mishap:
             return "thrown"
         except TimeoutError:
