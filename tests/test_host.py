@@ -27,17 +27,17 @@ def t(core):
 
 
 def test_what_a_step_says_of_the_next_one(t, park):
-    assert t.step() is None
+    assert t.step(budget=LIMIT) is None
     p = t.add(waits(park))
-    assert t.step() == math.inf
+    assert t.step(budget=LIMIT) == math.inf
     assert p.state == "parked"
     park.last.resume(5)
-    assert t.step() is None
+    assert t.step(budget=LIMIT) is None
     assert p.result() == 5
     t.add(waits(sleep(1000)))
-    assert 900 < t.step() <= 1000
+    assert 900 < t.step(budget=LIMIT) <= 1000
     t.add(waits(sleep(100)))
-    assert 90 < t.step() <= 100
+    assert 90 < t.step(budget=LIMIT) <= 100
     t.add(spins())
     assert t.step() == 0
 
@@ -76,12 +76,12 @@ def test_a_step_that_may_wait_waits_for_what_is_ready_first(t, park):
     started = time.monotonic()
     p = t.add(waits(sleep(0.01)))
     t.add(waits(sleep(1000)))
-    left = t.step()
+    left = t.step(budget=LIMIT)
     while not p.done:  # on a busy machine it may be by now
         left = t.step(LIMIT)
     assert left > 900
     q = t.add(waits(park))
-    t.step()
+    t.step(budget=LIMIT)
     thread = threading.Timer(0.01, lambda: park.last.resume("from a thread"))
     thread.start()
     while (left := t.step(LIMIT)) == 0:  # while the thread is still in resume()
@@ -123,7 +123,7 @@ def test_an_error_leaves_step_as_it_leaves_run_and_the_rest_stays(t):
         assert "who fails" in error.__notes__[0]
     assert p.done
     assert log == []
-    assert t.step() is None
+    assert t.step(budget=LIMIT) is None
     assert log == ["said"]
 
 
@@ -132,7 +132,7 @@ def test_errors_of_all_kinds_leave_it(t, error):
     t.add(fails(error()))
     with pytest.raises(error):
         t.step()
-    assert t.step() is None
+    assert t.step(budget=LIMIT) is None
 
 
 def test_an_error_of_a_deadline_leaves_it(t):
@@ -140,11 +140,11 @@ def test_an_error_of_a_deadline_leaves_it(t):
         raise KeyError("mine")
 
     t.add(waits(sleep(1000)))
-    t.step()
+    t.step(budget=LIMIT)
     t.reactor.at(t.reactor.clock(), breaks)
     with pytest.raises(KeyError, match="mine"):
         t.step()
-    assert t.step() > 900
+    assert t.step(budget=LIMIT) > 900
 
 
 @pytest.mark.parametrize("how", ["run", "step"])
@@ -156,12 +156,12 @@ def test_step_inside_a_run_is_refused(core, t, how):
             t.run()
         other = core.Waiting()
         other.add(returned(7))
-        assert other.step() is None
+        assert other.step(budget=LIMIT) is None
         return "went on"
         yield
 
     p = t.add(root())
-    t.run() if how == "run" else t.step()
+    t.run() if how == "run" else t.step(budget=LIMIT)
     assert p.result() == "went on"
 
 
@@ -206,16 +206,16 @@ def test_stop_ends_a_step(t):
     t.add(stops())
     assert t.step() == 0
     assert log == []
-    assert t.step() is None
+    assert t.step(budget=LIMIT) is None
     assert log == ["later"]
 
 
 def test_what_only_the_host_can_wake_is_no_deadlock(t, park):
     p = t.add(waits(park))
-    assert t.step() == math.inf
+    assert t.step(budget=LIMIT) == math.inf
     assert t.step(0.001) == math.inf
     p.close()
-    assert t.step() is None
+    assert t.step(budget=LIMIT) is None
 
 
 def test_tail_calls_and_deep_calls(t):
@@ -271,7 +271,7 @@ def test_time_stands_still_while_a_thread_is_waited_for(core):
     go = threading.Event()
     with core.Waiting(clock=VirtualClock()) as t:
         p = t.add(timeout(1, in_thread(go.wait, LIMIT)))
-        assert t.step() == math.inf
+        assert t.step(budget=LIMIT) == math.inf
         assert t.step(0.001) == math.inf
         go.set()
         while t.step(LIMIT) is not None:
@@ -292,7 +292,7 @@ def test_nothing_is_kept_alive(core):
     try:
         t = core.Waiting()
         t.add(waits(Mine()))
-        assert t.step() is None
+        assert t.step(budget=LIMIT) is None
         t.add(fails(KeyError()))
         with pytest.raises(KeyError):
             t.step()
