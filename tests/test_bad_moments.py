@@ -9,7 +9,8 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import let_go
+from conftest import let_go, load
+from coroutines import value
 from wires import fill, pair
 
 from trampoline import (
@@ -218,3 +219,33 @@ def test_what_is_dropped_when_suspend_has_raised_goes_after_run(core):
     t.run()
     let_go()
     assert ended == [False]
+
+
+def test_what_fails_as_it_takes_back_what_run_shows_it_leaves_nobody_half_queued():
+    """As where Ctrl-C strikes there in the core in Python: run() sees that nobody has taken it, and it ends; all else goes on."""
+    core = load("python")
+
+    class Differently(core.Trampoline):
+        def schedule(self, coroutine, stack=(), *rest):
+            return super().schedule(coroutine, stack or [], *rest)
+
+        def _append(self, p):
+            if failing:
+                raise failing.pop()
+            super()._append(p)
+
+    def root(name):
+        yield value(name)
+        failing.extend([KeyboardInterrupt()] * (name == "struck"))
+        yield value(name)
+        return name
+
+    failing, t = [], Differently()
+    struck, other = t.add(root("struck")), t.add(root("other"))
+    with pytest.raises(KeyboardInterrupt):
+        t.run()
+    t.run()
+    assert other.result() == "other"
+    assert struck.done
+    assert not t.queue
+    assert t.pseudothreads() == []

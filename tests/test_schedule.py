@@ -392,34 +392,3 @@ def test_an_error_of_schedule_does_not_keep_the_coroutines(core, park):
     assert p.done
     assert log == ["let go"]
     assert caught.value.__traceback__ is not None
-
-
-def test_what_fails_as_it_takes_back_what_run_shows_it_leaves_nobody_half_queued(core):
-    """As where Ctrl-C strikes there in the core in Python: run() sees that nobody has taken it, and it ends; all else goes on."""
-    if core.name != "python":
-        pytest.skip("the core in C is not struck there")
-
-    class Differently(core.Trampoline):
-        def schedule(self, coroutine, stack=(), *rest):
-            return super().schedule(coroutine, stack or [], *rest)
-
-        def _append(self, p):
-            if failing:
-                raise failing.pop()
-            super()._append(p)
-
-    def root(name):
-        yield value(name)
-        failing.extend([KeyboardInterrupt()] * (name == "struck"))
-        yield value(name)
-        return name
-
-    failing, t = [], Differently()
-    struck, other = t.add(root("struck")), t.add(root("other"))
-    with pytest.raises(KeyboardInterrupt):
-        t.run()
-    t.run()
-    assert other.result() == "other"
-    assert struck.done
-    assert not t.queue
-    assert t.pseudothreads() == []

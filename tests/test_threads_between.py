@@ -8,6 +8,24 @@ import pytest
 from test_threads_signals import in_thread
 
 
+@contextlib.contextmanager
+def standing_still(event, function, reached, on, called=None):
+    """Stand still when `function` of the core in Python has that event, until `on` is set. Where the core is in C nothing stands still."""
+
+    def looks(frame, what, argument):
+        here = what == event and frame.f_code.co_name == function and not reached.is_set()
+        if here and (called is None or argument.__name__ == called):
+            reached.set()
+            on.wait(10)
+
+    sys.setprofile(looks)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+        reached.set()
+
+
 @pytest.mark.parametrize("act", ["_wake", "_claim"], ids=["resumes", "closes"])
 def test_a_suspend_that_fails_while_another_thread(core, act):
     """Who was resumed gets its error at the yield, and out of run() it comes where there is nobody any more.
@@ -17,17 +35,8 @@ def test_a_suspend_that_fails_while_another_thread(core, act):
     taken_out, failed = threading.Event(), threading.Event()
 
     def interfere(p):
-        def stands_still(frame, event, what):
-            if event == "c_return" and what.__name__ == "pop" and frame.f_code.co_name == act:
-                taken_out.set()
-                failed.wait(10)
-
-        sys.setprofile(stands_still)
-        try:
+        with standing_still("c_return", act, taken_out, failed, called="pop"):
             p.resume("resumed") if act == "_wake" else p.close()
-        finally:
-            sys.setprofile(None)
-            taken_out.set()  # where the core is in C nothing stands still
 
     class Fails(core.Suspension):
         def suspend(self, pseudothread):
@@ -92,17 +101,8 @@ def test_who_is_queued_by_an_overridden_schedule_is_not_closed_meanwhile(core, p
     taken_back, closed = threading.Event(), threading.Event()
 
     def resume():
-        def stands_still(frame, event, what):
-            if event == "return" and frame.f_code.co_name == "_unhand" and not taken_back.is_set():
-                taken_back.set()
-                closed.wait(10)
-
-        sys.setprofile(stands_still)
-        try:
+        with standing_still("return", "_unhand", taken_back, closed):
             p.resume()
-        finally:
-            sys.setprofile(None)
-            taken_back.set()  # where the core is in C nothing stands still
 
     class Copies(core.Trampoline):
         def schedule(self, coroutine, stack=(), val=None, *exc):
@@ -229,17 +229,8 @@ def test_close_of_one_that_ends_meanwhile(core):
     seen, ended = threading.Event(), threading.Event()
 
     def close():
-        def stands_still(frame, event, what):
-            if event == "call" and frame.f_code.co_name == "_claim":
-                seen.set()
-                ended.wait(10)
-
-        sys.setprofile(stands_still)
-        try:
+        with standing_still("call", "_claim", seen, ended):
             p.close()
-        finally:
-            sys.setprofile(None)
-            seen.set()  # where the core is in C nothing stands still
 
     def root():
         yield 3
